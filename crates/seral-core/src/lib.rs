@@ -1,0 +1,35 @@
+//! Every decision of the seral runtime, as plain code.
+//!
+//! This crate does no I/O, reads no clock, starts no thread or task, takes no lock and has no dependencies. `now` is
+//! an argument. What must be done is returned as a value, and dropping that value is a compiler warning. The crate
+//! [`seral`](https://docs.rs/seral) carries the decisions out with actors.
+//!
+//! That split is what makes the hard half testable: the machines here are enumerated, not sampled (see `tests/`).
+//!
+//! Modules in reading order; each uses only those above it:
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`time`] | what `now` means when nobody may look at a clock |
+//! | [`id`] | names and numbers: job, worker, pool, version, key, revision, attempt |
+//! | [`queue`] | the order in which waiting jobs are taken |
+//! | [`mailbox`] | who may send to a pool, who takes, whom to wake, when it is drained ★ |
+//! | [`fence`] | which job of a key may go, and which wait |
+//! | [`delayed`] | which delayed jobs are due |
+//! | [`routing`] | which version a job goes to |
+//! | [`retry`] | what becomes of a job after a failed attempt |
+//! | [`restart`] | when a worker that ended is started again |
+//! | [`tune`] | how many jobs a worker takes at once |
+//! | [`versions`] | how one version takes over from another ★ |
+
+pub mod time;
+pub mod id;
+pub mod queue;
+pub mod mailbox;
+pub mod fence;
+pub mod delayed;
+pub mod routing;
+pub mod retry;
+pub mod restart;
+pub mod tune;
+pub mod versions;

@@ -1,0 +1,624 @@
+//! The mailbox of a pool: who may send, who takes, whom to wake, and when it is drained.
+//!
+//! This is the machine that runs under the mailbox's one lock. It never wakes anybody itself: each operation returns
+//! [`Wakes`], and the caller wakes after it has let go of the lock. `W` is whatever the caller wakes with.
+//!
+//! # The protocol
+//!
+//! **Senders.** A new job is admitted when the [`Gate`] lets it through and there is room. Without room the sender
+//! registers and waits; it is woken when the mailbox is half empty, then tries again. Room is not reserved for it: a woken
+//! sender that nobody polls blocks nobody. One that gives up passes its wake-up on ([`Mailbox::cancel`]). When the gate
+//! narrows, all waiting senders are woken, find it, and go elsewhere. Jobs that were admitted before always have room.
+//!
+//! **Workers.** Each has a [`Seat`]. A worker that finds nothing to take becomes idle. A push wakes the worker that became
+//! idle last, and only if no wake-up is on its way; the woken worker, having taken its batch, wakes the next if jobs are
+//! left. So a busy worker is never disturbed, and a burst wakes as many workers as it needs. A worker that leaves while a
+//! wake-up is on its way to it passes the wake-up on.
+//!
+//! **Counting.** A job that was admitted is in exactly one place: *waiting* here, *held* in the fence of the community (and
+//! counted against this capacity), *leased* to a worker, or *in transit* to another mailbox. Jobs that name this version and
+//! wait elsewhere, delayed or fenced, are counted as *pins away*.
+//!
+//! **Drained** is decided here and nowhere else: the gate is not open, and nothing waits, is leased, in transit, or
+//! pinned to this version elsewhere. It is announced once, shuts the gate, sends the workers home, and is final; until
+//! then the gate can be opened again.
+
+use std::collections::VecDeque;
+
+use crate::id::Priority;
+use crate::queue::Queue;
+
+/// What a mailbox needs to know of a job.
+pub trait Queued {
+    /// The band in which it waits.
+    fn priority(&self) -> Priority;
+    /// Whether it names this version, so that it may run nowhere else.
+    fn is_pinned(&self) -> bool;
+}
+
+/// Which new jobs may come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Gate {
+    /// All of them.
+    Open,
+    /// Only jobs that name this version: it is draining.
+    Pinned,
+    /// None.
+    Shut,
+}
+
+/// Where a send comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// From outside the community: it waits for room.
+    Outside,
+    /// From a worker of the same community. It cannot wait for room, since it is the one who makes room; so it is admitted
+    /// up to twice the capacity.
+    Inside,
+}
+
+/// Why a new job was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// There is no room now.
+    Full,
+    /// The gate does not let it through, and will not until it is opened again.
+    Gate,
+}
+
+/// Why a drained mailbox cannot be opened again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained;
+
+/// A worker's place at the mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seat(usize);
+
+/// A waiting sender's place in the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+/// Whom to wake and whom to tell, once the lock is released.
+#[must_use = "somebody waits for these wake-ups"]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wakes<W> {
+    /// The worker to wake for work, if any. On the hot path this is all there is.
+    pub worker: Option<W>,
+    /// Waiting senders, and workers that should come and leave.
+    pub others: Vec<W>,
+    /// The mailbox has just been drained.
+    pub drained: bool,
+    /// Nothing admitted here is unfinished, for the moment.
+    pub quiet: bool,
+}
+
+impl<W> Wakes<W> {
+    const fn none() -> Self {
+        Self { worker: None, others: Vec::new(), drained: false, quiet: false }
+    }
+}
+
+/// What a worker that came to take found.
+#[must_use = "a worker that ignores this loses its jobs or waits for ever"]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Take<W> {
+    /// It got jobs.
+    Jobs(Wakes<W>),
+    /// There is nothing to take; it will be woken.
+    Idle(Wakes<W>),
+    /// It should stop working here.
+    Leave(Wakes<W>),
+}
+
+/// Counts of a mailbox, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// New jobs admitted here since the beginning.
+    pub admitted: u64,
+    /// Jobs that wait here.
+    pub waiting: usize,
+    /// Jobs that wait in the fence and count against this capacity.
+    pub held: usize,
+    /// Jobs that a worker took and that are not settled yet.
+    pub leased: usize,
+    /// Jobs taken out by a recall and not yet placed elsewhere.
+    pub in_transit: usize,
+    /// Jobs that name this version and wait elsewhere.
+    pub pins_away: usize,
+    /// Senders that wait for room.
+    pub senders: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct SeatState<W> {
+    presence: Presence<W>,
+    leaving: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Presence<W> {
+    Vacant,
+    Busy,
+    Idle(W),
+}
+
+/// A wake-up on its way to a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Waking {
+    seat: Seat,
+    looked_at: bool,
+}
+
+/// The state of one pool's mailbox. See the [module](self) for the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mailbox<T, W> {
+    capacity: usize,
+    gate: Gate,
+    halted: bool,
+    drained: bool,
+
+    queue: Queue<T>,
+    admitted: u64,
+    held: usize,
+    leased: usize,
+    in_transit: usize,
+    pins_away: usize,
+
+    seats: Vec<SeatState<W>>,
+    occupied: usize,
+    idle: Vec<Seat>,
+    waking: Option<Waking>,
+
+    senders: VecDeque<(Ticket, W)>,
+    next_ticket: u64,
+}
+
+impl<T: Queued, W> Mailbox<T, W> {
+    /// A mailbox that admits `capacity` jobs (at least one), with its gate shut.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity: capacity.max(1),
+            gate: Gate::Shut,
+            halted: false,
+            drained: false,
+            queue: Queue::new(),
+            admitted: 0,
+            held: 0,
+            leased: 0,
+            in_transit: 0,
+            pins_away: 0,
+            seats: Vec::new(),
+            occupied: 0,
+            idle: Vec::new(),
+            waking: None,
+            senders: VecDeque::new(),
+            next_ticket: 0,
+        }
+    }
+
+    // ---- senders ---------------------------------------------------------------------------------------------------
+
+    /// Admits a new job, if the gate and the room allow it. `place` is called only then, and decides where the job waits: here
+    /// (`Some`), or in the fence behind an earlier job of its key (`None`).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when the job is not admitted; then `place` was not called.
+    pub fn admit(
+        &mut self,
+        from: Sender,
+        pinned: bool,
+        place: impl FnOnce() -> Option<T>,
+    ) -> Result<Wakes<W>, Refusal> {
+        if !self.lets_through(pinned) {
+            return Err(Refusal::Gate);
+        }
+        if self.used() >= self.limit(from) {
+            return Err(Refusal::Full);
+        }
+        self.admitted += 1;
+        let mut wakes = Wakes::none();
+        match place() {
+            Some(job) => {
+                self.queue.push(job.priority(), job);
+                self.wake_worker(&mut wakes);
+            }
+            None => {
+                self.held += 1;
+                self.pins_away += usize::from(pinned);
+            }
+        }
+        Ok(wakes)
+    }
+
+    /// Whether a new job would be admitted now.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when it would not.
+    pub fn has_room(&self, from: Sender, pinned: bool) -> Result<(), Refusal> {
+        if !self.lets_through(pinned) {
+            return Err(Refusal::Gate);
+        }
+        if self.used() >= self.limit(from) { Err(Refusal::Full) } else { Ok(()) }
+    }
+
+    /// Registers a sender that found no room. One that was woken and found none again keeps its place with its `ticket`.
+    pub fn wait(&mut self, ticket: Option<Ticket>, waker: W) -> Ticket {
+        let ticket = ticket.unwrap_or_else(|| {
+            self.next_ticket += 1;
+            Ticket(self.next_ticket)
+        });
+        match self.senders.binary_search_by_key(&ticket, |sender| sender.0) {
+            Ok(at) => self.senders[at].1 = waker,
+            Err(at) => self.senders.insert(at, (ticket, waker)),
+        }
+        ticket
+    }
+
+    /// Removes a sender that was admitted. It needs no wake-up any more.
+    pub fn forget(&mut self, ticket: Ticket) {
+        if let Ok(at) = self.senders.binary_search_by_key(&ticket, |sender| sender.0) {
+            self.senders.remove(at);
+        }
+    }
+
+    /// Removes a sender that gave up. If it had been woken, its wake-up goes to the next in line.
+    pub fn cancel(&mut self, ticket: Ticket) -> Wakes<W> {
+        let mut wakes = Wakes::none();
+        match self.senders.binary_search_by_key(&ticket, |sender| sender.0) {
+            Ok(at) => {
+                self.senders.remove(at);
+            }
+            Err(_) if self.used() < self.capacity => {
+                wakes.others.extend(self.senders.pop_front().map(|sender| sender.1));
+            }
+            Err(_) => {}
+        }
+        wakes
+    }
+
+    /// Takes back a job that was admitted before: a retry, a recalled job, the next of a key. There is always room.
+    ///
+    /// # Errors
+    ///
+    /// The job, if the gate does not let it through.
+    pub fn readmit(&mut self, job: T) -> Result<Wakes<W>, T> {
+        self.enter_admitted(job, Queue::readmit)
+    }
+
+    /// As [`readmit`](Self::readmit), for a delayed job that is due: it stands behind the jobs that wait.
+    ///
+    /// # Errors
+    ///
+    /// The job, if the gate does not let it through.
+    pub fn enter_due(&mut self, job: T) -> Result<Wakes<W>, T> {
+        self.enter_admitted(job, Queue::push)
+    }
+
+    fn enter_admitted(&mut self, job: T, enter: fn(&mut Queue<T>, Priority, T)) -> Result<Wakes<W>, T> {
+        if !self.lets_through(job.is_pinned()) {
+            return Err(job);
+        }
+        enter(&mut self.queue, job.priority(), job);
+        let mut wakes = Wakes::none();
+        self.wake_worker(&mut wakes);
+        Ok(wakes)
+    }
+
+    /// Counts a job of the fence, admitted before, against this capacity.
+    pub fn hold(&mut self) {
+        self.held += 1;
+    }
+
+    /// A job that was held against this capacity has left the fence.
+    pub fn unhold(&mut self) -> Wakes<W> {
+        self.held -= 1;
+        let mut wakes = Wakes::none();
+        self.wake_senders(&mut wakes);
+        self.look_round(&mut wakes);
+        wakes
+    }
+
+    /// Counts a job that names this version and waits elsewhere, so that the version waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Gate`] when the version takes no such job any more.
+    pub fn pin_away(&mut self) -> Result<(), Refusal> {
+        if self.gate == Gate::Shut {
+            return Err(Refusal::Gate);
+        }
+        self.pins_away += 1;
+        Ok(())
+    }
+
+    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone.
+    pub fn unpin_away(&mut self) -> Wakes<W> {
+        self.pins_away -= 1;
+        let mut wakes = Wakes::none();
+        self.look_round(&mut wakes);
+        wakes
+    }
+
+    // ---- workers ---------------------------------------------------------------------------------------------------
+
+    /// Gives a worker a seat. It counts as busy until it comes to take.
+    pub fn attach(&mut self) -> Seat {
+        self.occupied += 1;
+        let seat = SeatState { presence: Presence::Busy, leaving: false };
+        match self.seats.iter().position(|seat| matches!(seat.presence, Presence::Vacant)) {
+            Some(vacant) => {
+                self.seats[vacant] = seat;
+                Seat(vacant)
+            }
+            None => {
+                self.seats.push(seat);
+                Seat(self.seats.len() - 1)
+            }
+        }
+    }
+
+    /// A worker comes for its next batch, and reports how many of its jobs it `settled` since it came last. Up to `max` jobs, and
+    /// no more than its fair share of what waits, go to `out`. `park` is called if it has to wait.
+    pub fn take(
+        &mut self,
+        seat: Seat,
+        settled: usize,
+        max: usize,
+        out: impl FnMut(T),
+        park: impl FnOnce() -> W,
+    ) -> Take<W> {
+        let mut wakes = Wakes::none();
+        self.leased -= settled;
+        self.arrive(seat);
+        if settled > 0 {
+            self.look_round(&mut wakes);
+        }
+        if self.drained || self.seats[seat.0].leaving {
+            self.wake_worker(&mut wakes);
+            return Take::Leave(wakes);
+        }
+        if self.halted || self.queue.is_empty() {
+            self.seats[seat.0].presence = Presence::Idle(park());
+            self.idle.push(seat);
+            return Take::Idle(wakes);
+        }
+        let fair_share = self.queue.len().div_ceil(self.occupied);
+        self.leased += self.queue.take(max.min(fair_share), out);
+        self.wake_worker(&mut wakes);
+        self.wake_senders(&mut wakes);
+        Take::Jobs(wakes)
+    }
+
+    /// Jobs that a worker took and did not begin come back to the front, in their order. The gate does not matter: they never
+    /// left this pool.
+    pub fn give_back(&mut self, jobs: impl DoubleEndedIterator<Item = T>) -> Wakes<W> {
+        for job in jobs.rev() {
+            self.leased -= 1;
+            self.queue.give_back(job.priority(), job);
+        }
+        let mut wakes = Wakes::none();
+        self.wake_worker(&mut wakes);
+        wakes
+    }
+
+    /// Asks one worker to leave when it has settled the job in hand.
+    pub fn dismiss(&mut self, seat: Seat) -> Wakes<W> {
+        let mut wakes = Wakes::none();
+        self.seats[seat.0].leaving = true;
+        if let Presence::Idle(waker) = std::mem::replace(&mut self.seats[seat.0].presence, Presence::Busy) {
+            self.idle.retain(|idle| *idle != seat);
+            wakes.others.push(waker);
+        }
+        wakes
+    }
+
+    /// A worker gives up its seat, however it ended, and reports the jobs it `settled` since it came last.
+    pub fn detach(&mut self, seat: Seat, settled: usize) -> Wakes<W> {
+        let mut wakes = Wakes::none();
+        self.leased -= settled;
+        self.arrive(seat);
+        self.seats[seat.0].presence = Presence::Vacant;
+        self.occupied -= 1;
+        self.look_round(&mut wakes);
+        self.wake_worker(&mut wakes);
+        wakes
+    }
+
+    /// Called at intervals. A wake-up that was on its way at the last call and has not arrived is stuck behind a task that blocks its
+    /// thread: another worker is woken in its place.
+    pub fn hurry(&mut self) -> Wakes<W> {
+        let mut wakes = Wakes::none();
+        if self.waking.take_if(|waking| waking.looked_at).is_some() {
+            self.wake_worker(&mut wakes);
+        } else if let Some(waking) = &mut self.waking {
+            waking.looked_at = true;
+        }
+        wakes
+    }
+
+    // ---- control ---------------------------------------------------------------------------------------------------
+
+    /// Lets all jobs in. What waits here counts as earlier than jobs that are moved here from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Drained`], which is final.
+    pub fn open(&mut self) -> Result<Wakes<W>, Drained> {
+        if self.drained {
+            return Err(Drained);
+        }
+        self.gate = Gate::Open;
+        self.queue.age();
+        let mut wakes = Wakes::none();
+        self.wake_senders(&mut wakes);
+        Ok(wakes)
+    }
+
+    /// Lets only jobs in that name this version: it begins to drain. All waiting senders are woken, to go elsewhere.
+    pub fn narrow(&mut self) -> Wakes<W> {
+        self.close_to(Gate::Pinned)
+    }
+
+    /// Lets no job in. All waiting senders are woken, to go elsewhere.
+    pub fn shut(&mut self) -> Wakes<W> {
+        self.close_to(Gate::Shut)
+    }
+
+    fn close_to(&mut self, gate: Gate) -> Wakes<W> {
+        let mut wakes = Wakes::none();
+        if self.drained {
+            return wakes;
+        }
+        self.gate = gate;
+        wakes.others.extend(self.senders.drain(..).map(|sender| sender.1));
+        self.look_round(&mut wakes);
+        wakes
+    }
+
+    /// Workers finish what they have and take nothing more, until [`resume`](Self::resume).
+    pub fn halt(&mut self) {
+        self.halted = true;
+    }
+
+    /// Workers take again.
+    pub fn resume(&mut self) -> Wakes<W> {
+        self.halted = false;
+        let mut wakes = Wakes::none();
+        self.wake_worker(&mut wakes);
+        wakes
+    }
+
+    /// Takes out up to `max` waiting jobs that do not name this version, earliest first. They are in transit until
+    /// [`arrived`](Self::arrived).
+    pub fn recall(&mut self, max: usize) -> (Vec<T>, Wakes<W>) {
+        self.remove(max, |job| !job.is_pinned())
+    }
+
+    /// Takes out up to `max` waiting jobs that `wanted` accepts. They are in transit until [`arrived`](Self::arrived).
+    pub fn remove(&mut self, max: usize, wanted: impl FnMut(&T) -> bool) -> (Vec<T>, Wakes<W>) {
+        let jobs = self.queue.remove(max, wanted);
+        self.in_transit += jobs.len();
+        let mut wakes = Wakes::none();
+        self.wake_senders(&mut wakes);
+        (jobs, wakes)
+    }
+
+    /// So many jobs in transit have been placed elsewhere, or settled.
+    pub fn arrived(&mut self, count: usize) -> Wakes<W> {
+        self.in_transit -= count;
+        let mut wakes = Wakes::none();
+        self.look_round(&mut wakes);
+        wakes
+    }
+
+    // ---- what is the case ------------------------------------------------------------------------------------------
+
+    /// Which new jobs may come in.
+    pub fn gate(&self) -> Gate {
+        self.gate
+    }
+
+    /// Whether it was drained, which is final.
+    pub fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    /// Whether nothing that belongs to this version is unfinished. Jobs held in the fence do not count: each stands behind
+    /// a holder that is unfinished somewhere, and goes to whichever version is current when its turn comes.
+    pub fn is_quiet(&self) -> bool {
+        self.queue.is_empty() && self.leased + self.in_transit + self.pins_away == 0
+    }
+
+    /// Its counts.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            admitted: self.admitted,
+            waiting: self.queue.len(),
+            held: self.held,
+            leased: self.leased,
+            in_transit: self.in_transit,
+            pins_away: self.pins_away,
+            senders: self.senders.len(),
+        }
+    }
+
+    /// The jobs that wait here.
+    pub fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.queue.iter()
+    }
+
+    // ---- leaves ----------------------------------------------------------------------------------------------------
+
+    fn used(&self) -> usize {
+        self.queue.len() + self.held
+    }
+
+    fn limit(&self, from: Sender) -> usize {
+        match from {
+            Sender::Outside => self.capacity,
+            Sender::Inside => self.capacity.saturating_mul(2),
+        }
+    }
+
+    fn lets_through(&self, pinned: bool) -> bool {
+        match self.gate {
+            Gate::Open => true,
+            Gate::Pinned => pinned,
+            Gate::Shut => false,
+        }
+    }
+
+    /// A worker that comes is neither idle nor being woken any more.
+    fn arrive(&mut self, seat: Seat) {
+        self.waking.take_if(|waking| waking.seat == seat);
+        if let Presence::Idle(_) = std::mem::replace(&mut self.seats[seat.0].presence, Presence::Busy) {
+            self.idle.retain(|idle| *idle != seat);
+        }
+    }
+
+    /// Wakes one idle worker if there is something to take and no wake-up is on its way.
+    fn wake_worker(&mut self, wakes: &mut Wakes<W>) {
+        if self.halted || self.waking.is_some() || self.queue.is_empty() {
+            return;
+        }
+        let Some(seat) = self.idle.pop() else { return };
+        if let Presence::Idle(waker) = std::mem::replace(&mut self.seats[seat.0].presence, Presence::Busy) {
+            self.waking = Some(Waking { seat, looked_at: false });
+            wakes.worker = Some(waker);
+        }
+    }
+
+    /// Wakes as many waiting senders as there is room for, once the mailbox is half empty: earlier would wake one sender for
+    /// each job taken.
+    fn wake_senders(&mut self, wakes: &mut Wakes<W>) {
+        if self.senders.is_empty() || self.used() > self.capacity / 2 {
+            return;
+        }
+        let room = self.capacity - self.used();
+        let count = self.senders.len().min(room);
+        wakes.others.extend(self.senders.drain(..count).map(|sender| sender.1));
+    }
+
+    /// After something was finished: is all of it?
+    fn look_round(&mut self, wakes: &mut Wakes<W>) {
+        if !self.is_quiet() {
+            return;
+        }
+        wakes.quiet = true;
+        if self.gate == Gate::Open || self.drained {
+            return;
+        }
+        self.drained = true;
+        self.gate = Gate::Shut;
+        wakes.drained = true;
+        wakes.others.extend(self.senders.drain(..).map(|sender| sender.1));
+        for seat in self.idle.drain(..) {
+            if let Presence::Idle(waker) = std::mem::replace(&mut self.seats[seat.0].presence, Presence::Busy)
+            {
+                wakes.others.push(waker);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What `now` means when nobody may look at a clock.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A point in time: nanoseconds since the ecosystem began.
+///
+/// The core never makes one from a clock; the shell reads its clock (which tests may stop and advance) and passes the
+/// reading in. A `Time` lasts for 584 years, then saturates.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(u64);
+
+impl Time {
+    /// The moment the ecosystem began.
+    pub const ZERO: Self = Self(0);
+    /// Later than anything that happens.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The time that many nanoseconds after the beginning.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the beginning.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// This time plus `delay`, or [`Time::MAX`] when that is past the end.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+
+    /// How long ago `earlier` was; zero when it is still to come.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<Duration> for Time {
+    fn from(since_beginning: Duration) -> Self {
+        Self::ZERO.after(since_beginning)
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{:?}", Duration::from_nanos(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_saturate_instead_of_wrapping() {
+        assert_eq!(Time::MAX.after(Duration::from_secs(1)), Time::MAX);
+        assert_eq!(Time::ZERO.after(Duration::MAX), Time::MAX);
+        assert_eq!(Time::ZERO.since(Time::MAX), Duration::ZERO);
+        assert_eq!(Time::from_nanos(7).since(Time::from_nanos(2)), Duration::from_nanos(5));
+    }
+}

@@ -1,0 +1,490 @@
+//! How one version takes over from another: the state of every version of a community, and what a verb does about it.
+//!
+//! ```text
+//!            started            another takes over            nothing left          pool ended
+//! Loading ───────────▶ Current ───────────────────▶ Draining ─────────────▶ Drained ───────────▶ Retired
+//!    │ start failed        ▲                            │                       │                     │
+//!    ▼                     └── deploy or rollback, warm ┘     deploy or rollback, cold: Loading again │
+//!  Failed                  ▲                                                    ▼                     │
+//!                          └────────────────────────────────── Loading ◀────────┴─────────────────────┘
+//! ```
+//!
+//! Rules:
+//!
+//! 1. Verbs take effect in the order in which they were called. While a version is loading, later deploys wait in line.
+//! 2. A rollback never waits: if a deploy is loading, the rollback is what ends it, and nothing else changes.
+//! 3. Whoever takes over is opened before the table is swapped, and whoever is replaced is narrowed after it. So at every
+//!    moment some version takes new jobs.
+//! 4. A start that fails changes nothing for any other version.
+//! 5. A drain can be reversed until it is done: a draining version becomes current again without starting anything.
+//!
+//! The machine numbers each start of a pool ([`PoolId`]). News of a pool that it does not know any more is ignored.
+
+use std::collections::VecDeque;
+
+use crate::id::PoolId;
+use crate::id::Revision;
+use crate::id::VerbId;
+use crate::id::Version;
+
+/// How many versions that are over (Retired or Failed) are remembered, for `describe` and as targets of a rollback. Enough
+/// for weeks of deploys; without a limit, memory would grow with each deploy.
+const OVER_MAX: usize = 64;
+
+/// Where a version is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Its workers are starting. It gets no jobs.
+    Loading,
+    /// It gets all new jobs that name no version.
+    Current,
+    /// It gets no new jobs, except those that name it, and finishes what it has.
+    Draining,
+    /// It has finished everything; its workers are leaving.
+    Drained,
+    /// Its workers are gone.
+    Retired,
+    /// Its workers could not be started.
+    Failed,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody deploys a version. `build` tells two builds of one name apart.
+    Deploy {
+        /// The call to answer.
+        verb: VerbId,
+        /// The name of the version.
+        version: Version,
+        /// What the version is made of.
+        build: Build,
+    },
+    /// Somebody goes back to the version that was current before this one.
+    Rollback {
+        /// The call to answer.
+        verb: VerbId,
+    },
+    /// All workers of a loading pool have started.
+    Started(PoolId),
+    /// A loading pool could not be started.
+    StartFailed(PoolId),
+    /// A draining pool has finished everything.
+    Drained(PoolId),
+    /// The waiting jobs of a replaced pool have all been moved.
+    Recalled(PoolId),
+    /// The last worker of a pool has left.
+    Ended(PoolId),
+}
+
+/// What a version is made of: two builds are the same if they are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Build(pub String);
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Start a pool for this version, beside all others.
+    Start(PoolId, Version),
+    /// Open the gate of this pool's mailbox to all jobs, and let its workers take.
+    Open(PoolId),
+    /// Publish the routing table in which this pool is current.
+    Publish(PoolId, Revision),
+    /// Let only jobs into this pool's mailbox that name its version.
+    Narrow(PoolId),
+    /// Let this pool's workers take nothing more.
+    Halt(PoolId),
+    /// Move the waiting jobs of this pool to where the table sends them, then report [`Event::Recalled`].
+    Recall(PoolId),
+    /// Let this pool's workers take again.
+    Resume(PoolId),
+    /// Stop this pool, which never served.
+    Dismiss(PoolId),
+    /// Drop what is kept of this version.
+    Forget(Version),
+    /// Tell whoever watches that a version changed its state.
+    Tell(Version, State),
+    /// Answer a call.
+    Answer(VerbId, Answer),
+}
+
+/// What became of a verb.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The version is current.
+    Deployed {
+        /// How it came to be.
+        how: Takeover,
+        /// The version that it replaced.
+        replaced: Option<Version>,
+    },
+    /// The version was current already; nothing changed.
+    AlreadyCurrent,
+    /// The version has another build than the one that was deployed under this name.
+    OtherBuild,
+    /// The version could not be started; nothing else changed.
+    StartFailed,
+    /// A rollback was called while the version was loading; nothing else changed.
+    Overtaken,
+    /// The earlier version is current again.
+    RolledBack {
+        /// The version that was current.
+        from: Version,
+        /// The version that is current.
+        to: Version,
+        /// How it came to be.
+        how: Takeover,
+    },
+    /// A deploy that was still loading has been ended; the current version stayed.
+    EndedDeploy(Version),
+    /// The last change was this rollback already; nothing changed.
+    AlreadyRolledBack,
+    /// There is no earlier version.
+    NothingBefore,
+}
+
+/// How a version became current.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Takeover {
+    /// Its workers were still there: one gate and one swap.
+    Warm,
+    /// Its workers had to be started first.
+    Cold,
+}
+
+/// One version, as the machine knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub version: Version,
+    /// What it is made of.
+    pub build: Build,
+    /// Where it is in its life.
+    pub state: State,
+    /// Its pool, or its last one.
+    pub pool: PoolId,
+    /// The version that was current before it.
+    pub before: Option<Version>,
+    served: bool,
+    recalling: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Loading {
+    pool: PoolId,
+    verb: VerbId,
+    purpose: Purpose,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Deploy,
+    Rollback,
+}
+
+/// All versions of one community.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versions {
+    entries: Vec<Entry>,
+    revision: Revision,
+    last_pool: PoolId,
+    loading: Option<Loading>,
+    line: VecDeque<(VerbId, Version, Build)>,
+    rolled_back: bool,
+}
+
+impl Versions {
+    /// A community without versions.
+    pub fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            revision: Revision::new(0),
+            last_pool: PoolId::new(0),
+            loading: None,
+            line: VecDeque::new(),
+            rolled_back: false,
+        }
+    }
+
+    /// Takes note of what happened and returns what is to be done, in order.
+    #[must_use = "the actions are the decision"]
+    pub fn handle(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Deploy { verb, version, build } => {
+                self.line.push_back((verb, version, build));
+            }
+            Event::Rollback { verb } => self.rollback(verb, &mut actions),
+            Event::Started(pool) => self.started(pool, &mut actions),
+            Event::StartFailed(pool) => self.start_failed(pool, &mut actions),
+            Event::Drained(pool) => self.drained(pool, &mut actions),
+            Event::Recalled(pool) => self.recalled(pool, &mut actions),
+            Event::Ended(pool) => self.ended(pool, &mut actions),
+        }
+        self.next_in_line(&mut actions);
+        actions
+    }
+
+    /// The dispatcher begins anew: what it was told while it was away is lost. A pool that was loading is given up. Verbs that
+    /// waited got no answer; their callers were told so.
+    #[must_use = "the actions are the decision"]
+    pub fn restart(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.line.clear();
+        if let Some(loading) = self.loading.take() {
+            self.give_up(loading.pool, &mut actions);
+        }
+        actions
+    }
+
+    /// All versions that are remembered, in the order of their first deploy.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The current version.
+    pub fn current(&self) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.state == State::Current)
+    }
+
+    /// The number of the routing table.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The version of this name, if it is remembered.
+    pub fn find(&self, version: &Version) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.version == *version)
+    }
+
+    /// Whether waiting jobs of this pool are still to be moved.
+    pub fn is_recalling(&self, pool: PoolId) -> bool {
+        self.entries.iter().any(|entry| entry.pool == pool && entry.recalling)
+    }
+
+    // ---- verbs -----------------------------------------------------------------------------------------------------
+
+    fn next_in_line(&mut self, actions: &mut Vec<Action>) {
+        while self.loading.is_none() {
+            let Some((verb, version, build)) = self.line.pop_front() else { return };
+            self.deploy(verb, version, build, actions);
+        }
+    }
+
+    fn deploy(&mut self, verb: VerbId, version: Version, build: Build, actions: &mut Vec<Action>) {
+        let Some(at) = self.entries.iter().position(|entry| entry.version == version) else {
+            self.entries.push(Entry {
+                version,
+                build,
+                state: State::Retired,
+                pool: PoolId::default(),
+                before: None,
+                served: false,
+                recalling: false,
+            });
+            return self.load(self.entries.len() - 1, verb, Purpose::Deploy, actions);
+        };
+        let entry = &mut self.entries[at];
+        if !entry.served {
+            // No job ever saw the build that could not be started, so the name is free for another.
+            entry.build = build;
+            return self.load(at, verb, Purpose::Deploy, actions);
+        }
+        if entry.build != build {
+            return actions.push(Action::Answer(verb, Answer::OtherBuild));
+        }
+        match entry.state {
+            State::Current => actions.push(Action::Answer(verb, Answer::AlreadyCurrent)),
+            State::Draining => {
+                let replaced = self.take_over(at, Purpose::Deploy, actions);
+                let how = Takeover::Warm;
+                actions.push(Action::Answer(verb, Answer::Deployed { how, replaced }));
+            }
+            State::Drained | State::Retired | State::Failed | State::Loading => {
+                self.load(at, verb, Purpose::Deploy, actions);
+            }
+        }
+    }
+
+    fn rollback(&mut self, verb: VerbId, actions: &mut Vec<Action>) {
+        let mut overtaken = None;
+        if let Some(loading) = self.loading.take() {
+            if loading.purpose == Purpose::Rollback {
+                self.loading = Some(loading);
+                return actions.push(Action::Answer(verb, Answer::AlreadyRolledBack));
+            }
+            overtaken = self.give_up(loading.pool, actions);
+            actions.push(Action::Answer(loading.verb, Answer::Overtaken));
+        }
+        // Deploys in line were called before this rollback: it undoes them all.
+        for (waiting, version, _) in std::mem::take(&mut self.line) {
+            actions.push(Action::Answer(waiting, Answer::Overtaken));
+            overtaken = Some(version);
+        }
+        if let Some(version) = overtaken {
+            return actions.push(Action::Answer(verb, Answer::EndedDeploy(version)));
+        }
+        if self.rolled_back {
+            return actions.push(Action::Answer(verb, Answer::AlreadyRolledBack));
+        }
+        let target = self
+            .current()
+            .and_then(|current| current.before.clone())
+            .and_then(|before| self.entries.iter().position(|entry| entry.version == before));
+        let Some(at) = target else {
+            return actions.push(Action::Answer(verb, Answer::NothingBefore));
+        };
+        match self.entries[at].state {
+            State::Draining => {
+                let from = self.take_over(at, Purpose::Rollback, actions);
+                self.answer_rollback(verb, at, from, Takeover::Warm, actions);
+            }
+            State::Drained | State::Retired | State::Failed => {
+                self.load(at, verb, Purpose::Rollback, actions);
+            }
+            // Neither is before the current version: only one is current, and nothing is loading here.
+            State::Current | State::Loading => actions.push(Action::Answer(verb, Answer::NothingBefore)),
+        }
+    }
+
+    // ---- news of pools ---------------------------------------------------------------------------------------------
+
+    fn started(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+        let Some(loading) = self.loading.take_if(|loading| loading.pool == pool) else { return };
+        let Some(at) = self.position(pool) else { return };
+        let replaced = self.take_over(at, loading.purpose, actions);
+        match loading.purpose {
+            Purpose::Deploy => {
+                let how = Takeover::Cold;
+                actions.push(Action::Answer(loading.verb, Answer::Deployed { how, replaced }));
+            }
+            Purpose::Rollback => {
+                self.answer_rollback(loading.verb, at, replaced, Takeover::Cold, actions);
+            }
+        }
+    }
+
+    fn start_failed(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+        let Some(loading) = self.loading.take_if(|loading| loading.pool == pool) else { return };
+        self.give_up(pool, actions);
+        actions.push(Action::Answer(loading.verb, Answer::StartFailed));
+    }
+
+    fn drained(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+        if let Some(at) = self.position(pool).filter(|at| self.entries[*at].state == State::Draining) {
+            self.set(at, State::Drained, actions);
+            if let Some(current) = self.current().map(|current| current.pool) {
+                self.revision = self.revision.next();
+                actions.push(Action::Publish(current, self.revision));
+            }
+        }
+    }
+
+    fn recalled(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+        if let Some(at) = self.position(pool).filter(|at| self.entries[*at].recalling) {
+            self.entries[at].recalling = false;
+            // Jobs that name this version are still there, and its own to finish.
+            actions.push(Action::Resume(pool));
+        }
+    }
+
+    fn ended(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+        if let Some(at) = self.position(pool).filter(|at| self.entries[*at].state == State::Drained) {
+            self.set(at, State::Retired, actions);
+            self.forget_oldest(actions);
+        }
+    }
+
+    // ---- steps -----------------------------------------------------------------------------------------------------
+
+    fn load(&mut self, at: usize, verb: VerbId, purpose: Purpose, actions: &mut Vec<Action>) {
+        self.last_pool = self.last_pool.next();
+        let pool = self.last_pool;
+        self.entries[at].pool = pool;
+        self.set(at, State::Loading, actions);
+        self.loading = Some(Loading { pool, verb, purpose });
+        actions.push(Action::Start(pool, self.entries[at].version.clone()));
+    }
+
+    /// Makes this version current: open, swap, narrow. Returns the version that was current.
+    fn take_over(&mut self, at: usize, purpose: Purpose, actions: &mut Vec<Action>) -> Option<Version> {
+        let replaced = self.entries.iter().position(|entry| entry.state == State::Current);
+        let pool = self.entries[at].pool;
+        self.revision = self.revision.next();
+        self.rolled_back = purpose == Purpose::Rollback;
+        self.entries[at].recalling = false;
+        self.entries[at].served = true;
+        actions.push(Action::Open(pool));
+        actions.push(Action::Publish(pool, self.revision));
+        self.set(at, State::Current, actions);
+
+        let replaced = replaced?;
+        let replaced_pool = self.entries[replaced].pool;
+        let replaced_name = self.entries[replaced].version.clone();
+        if purpose == Purpose::Deploy {
+            self.entries[at].before = Some(replaced_name.clone());
+        }
+        actions.push(Action::Narrow(replaced_pool));
+        self.set(replaced, State::Draining, actions);
+        if purpose == Purpose::Rollback {
+            self.entries[replaced].recalling = true;
+            actions.push(Action::Halt(replaced_pool));
+            actions.push(Action::Recall(replaced_pool));
+        }
+        Some(replaced_name)
+    }
+
+    fn answer_rollback(
+        &self,
+        verb: VerbId,
+        at: usize,
+        from: Option<Version>,
+        how: Takeover,
+        actions: &mut Vec<Action>,
+    ) {
+        let to = self.entries[at].version.clone();
+        let from = from.unwrap_or_else(|| to.clone());
+        actions.push(Action::Answer(verb, Answer::RolledBack { from, to, how }));
+    }
+
+    /// Ends a pool that was loading. Returns its version.
+    fn give_up(&mut self, pool: PoolId, actions: &mut Vec<Action>) -> Option<Version> {
+        let at = self.position(pool)?;
+        actions.push(Action::Dismiss(pool));
+        let over = if self.entries[at].served { State::Retired } else { State::Failed };
+        self.set(at, over, actions);
+        let version = self.entries[at].version.clone();
+        self.forget_oldest(actions);
+        Some(version)
+    }
+
+    fn set(&mut self, at: usize, state: State, actions: &mut Vec<Action>) {
+        self.entries[at].state = state;
+        actions.push(Action::Tell(self.entries[at].version.clone(), state));
+    }
+
+    fn forget_oldest(&mut self, actions: &mut Vec<Action>) {
+        let before = self.current().and_then(|current| current.before.clone());
+        let is_over = |entry: &Entry| {
+            matches!(entry.state, State::Retired | State::Failed) && Some(&entry.version) != before.as_ref()
+        };
+        if self.entries.iter().filter(|&entry| is_over(entry)).count() > OVER_MAX
+            && let Some(oldest) = self.entries.iter().position(is_over)
+        {
+            let forgotten = self.entries.remove(oldest);
+            actions.push(Action::Forget(forgotten.version));
+        }
+    }
+
+    fn position(&self, pool: PoolId) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.pool == pool)
+    }
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
