@@ -1,0 +1,1141 @@
+//! Everything that three actors can do to a [`Mailbox`], enumerated and compared with an independent model.
+//!
+//! The actors are the sender side, the worker side (two workers, batches of two) and the control side. Each performs four
+//! operations, in every order among them and with every choice of operation, at capacity 1 and at capacity 2. All
+//! operations at once would be 10⁷ states and more, so each search has a *theme*: an alphabet for each actor, chosen so that
+//! the operations that meddle with each other meet. One search has every kind of operation, two for each actor; the nightly
+//! run does three. A state that was seen is not gone through again. The search is breadth first, so that a
+//! history that fails is a shortest one.
+//!
+//! | theme | states, capacity 1 + 2 | operations, the same |
+//! |---|---|---|
+//! | [`LINE`] | 8,969 + 5,549 | 24,132 + 14,153 |
+//! | [`PINNED_LINE`] | 3,586 + 3,648 | 7,054 + 6,600 |
+//! | [`POLLED`] (capacity 3, five operations) | 487 | 883 |
+//! | [`WORKERS`] | 17,656 + 14,405 | 45,585 + 39,277 |
+//! | [`DRAIN`] | 6,936 + 4,589 | 20,230 + 13,303 |
+//! | [`RECALL`] | @R | @r |
+//! | [`FENCE`] | 16,339 + 18,505 | 29,490 + 34,933 |
+//! | [`ALL`] (two operations) | 13,624 + 12,458 | 38,440 + 36,065 |
+//! | [`ALL`] (three, nightly) | 725,903 + 645,485 | 2,689,094 + 2,330,518 |
+//!
+//! After each operation: each job is in exactly one place, by id; the counts agree; nobody who could go on waits un-woken;
+//! no busy worker and no sender out of turn is woken; a job is refused exactly when the gate or the room say so; *drained* is
+//! announced once, at the first moment at which it is true, and is final. At the end of each history the workers that are
+//! awake go on until nothing changes: then no job waits. Then all obstacles are removed: then nobody waits in line.
+//! Then the gate is shut: then it is drained.
+//!
+//! # Mutations of the machine that were seen to fail
+//!
+//! - senders: `cancel` passes nothing on; `forget` forgets nothing; a retry loses its ticket; narrow, a drain, `take`, `recall` or
+//!   `unhold` wakes no sender; one is woken where there is room for two; they are woken only when nothing is left;
+//!   outside one too many; inside without extra room or without a limit; the pinned gate lets all in; `readmit` ignores the
+//!   gate; `pin_away` when shut; a held pin is not counted;
+//! - workers: `admit`, `readmit`, `give_back`, `take`, `detach`, `resume`, `hurry` or a leaving worker wakes no other; `detach`
+//!   or `take` keeps the wake-up on its way; two wake-ups at once; a woken worker stays idle; `hurry` at the first look;
+//!   `dismiss` wakes nobody or keeps the worker among the idle; a new worker inherits the dismissal; `give_back` in reverse;
+//!   `detach` keeps its share; a halted mailbox gives jobs;
+//! - end: leased, in transit or pins away not counted; `take`, `detach`, `arrived`, `unpin_away`, `narrow` and `shut`
+//!   do not look round; announced twice; the gate stays; idle workers are not woken, or wait again; opened after the end;
+//!   `recall` takes pinned jobs.
+//!
+//! One mutation changes nothing that can be seen: `open` need not wake senders, for none waits un-woken where there is room.
+
+#![allow(clippy::print_stdout, reason = "the number of enumerated states is worth seeing with --nocapture")]
+
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+use std::hash::Hash;
+use std::hash::Hasher;
+
+use seral_core::id::Priority;
+use seral_core::mailbox::Gate;
+use seral_core::mailbox::Mailbox;
+use seral_core::mailbox::Queued;
+use seral_core::mailbox::Refusal;
+use seral_core::mailbox::Seat;
+use seral_core::mailbox::Sender;
+use seral_core::mailbox::Take;
+use seral_core::mailbox::Ticket;
+use seral_core::mailbox::Wakes;
+
+use Sender::Inside;
+use Sender::Outside;
+use Step::*;
+
+/// How many operations each of the three actors performs.
+const JOBS: usize = 4;
+/// How many jobs there can be: one for each operation of the sender side.
+/// How many workers there are.
+const SEATS: usize = 2;
+/// How many jobs a worker takes at most.
+const BATCH: usize = 2;
+/// After so many calls of `hurry` a wake-up that has not arrived counts as stuck.
+const STUCK: u8 = 2;
+
+// ---- what is enumerated --------------------------------------------------------------------------------------------
+
+/// One operation of one actor. Jobs and workers are numbered from 0; a sender has the number of its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// A sender comes with a new job, pinned or not; an outside one waits if there is no room.
+    Push(Sender, bool),
+    /// The same, with a job whose key is busy: it is held in the fence.
+    PushKeyed(bool),
+    /// A waiting sender is polled because it was woken.
+    Retry(u8),
+    /// A waiting sender is polled although nobody woke it.
+    Poll(u8),
+    /// A waiting sender gives up, woken or not.
+    Cancel(u8),
+
+    /// A worker settles all it holds and comes to take.
+    Take(u8),
+    /// A job fails and is readmitted, before its lease is reported.
+    Fail(u8),
+    /// A worker returns all it holds, not begun.
+    GiveBack(u8),
+    /// A worker is killed: the job in hand is lost, the others go back.
+    Kill(u8),
+    /// A worker is killed before it began: all its jobs go back.
+    KillUnbegun(u8),
+    /// A worker is started again.
+    Attach(u8),
+
+    /// The gate lets only pinned jobs in.
+    Narrow,
+    /// The gate lets no job in.
+    Shut,
+    /// The gate lets all jobs in.
+    Open,
+    /// Workers take nothing more.
+    Halt,
+    /// Workers take again.
+    Resume,
+    /// One unpinned job is taken out.
+    Recall,
+    /// The first job in transit comes back to this mailbox.
+    Readmit,
+    /// A job in transit is reported as arrived: here if one was readmitted, else elsewhere.
+    Arrived,
+    /// A job that names this version waits elsewhere.
+    PinAway,
+    /// It waits there no more.
+    UnpinAway,
+    /// The first held job leaves the fence.
+    Unfence,
+    /// The watcher passes by.
+    Hurry,
+    /// A worker is asked to leave.
+    Dismiss(u8),
+}
+
+/// What each actor may do in one search. The gate is open at first.
+struct Theme {
+    senders: &'static [Step],
+    workers: &'static [Step],
+    control: &'static [Step],
+    /// Whether the workers wait for jobs at first. Else they have not come yet.
+    parked: bool,
+    /// How many operations each actor performs.
+    operations: u8,
+}
+
+impl Theme {
+    fn actors(&self) -> [&'static [Step]; 3] {
+        [self.senders, self.workers, self.control]
+    }
+}
+
+const BOTH_TAKE: &[Step] = &[Take(0), Take(1)];
+
+// ---- the model -----------------------------------------------------------------------------------------------------
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Job {
+    id: u8,
+    pinned: bool,
+}
+
+impl Queued for Job {
+    fn priority(&self) -> Priority {
+        Priority::Normal
+    }
+
+    fn is_pinned(&self) -> bool {
+        self.pinned
+    }
+}
+
+/// Whom a waker wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Who {
+    Worker(u8),
+    Sender(u8),
+}
+
+/// The one place in which a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    /// With a sender that waits for room.
+    InLine {
+        ticket: Ticket,
+        woken: bool,
+    },
+    /// With its sender again: it was not admitted.
+    Refused,
+    Waiting,
+    Held,
+    Leased(u8),
+    InTransit,
+    /// In another mailbox.
+    Moved,
+    Settled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Presence {
+    Busy,
+    Parked,
+    /// A wake-up for work is on its way, and `hurry` passed by so many times.
+    Woken(u8),
+    /// Woken to leave.
+    Called,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Worker {
+    seat: Option<Seat>,
+    presence: Presence,
+    /// It was dismissed.
+    leaving: bool,
+    /// It was told to leave, and has only to detach.
+    told: bool,
+    /// Jobs that it has settled and not reported.
+    settled: u8,
+}
+
+impl Worker {
+    fn comes_to_take(self) -> bool {
+        self.seat.is_some() && self.presence != Presence::Parked && !self.told
+    }
+}
+
+/// What should be the case, kept beside the machine and without looking into it.
+#[derive(Clone, Debug, Hash)]
+struct World {
+    mailbox: Mailbox<Job, Who>,
+    capacity: usize,
+    jobs: Vec<(Job, Place)>,
+    workers: [Worker; SEATS],
+    gate: Gate,
+    /// The gate was narrowed or shut, and not opened since.
+    closing: bool,
+    halted: bool,
+    drained: bool,
+    pins_away: u8,
+    /// Jobs that were readmitted and are still counted as in transit.
+    not_arrived: u8,
+    admitted: u8,
+    /// How many operations each actor has left.
+    left: [u8; 3],
+}
+
+type Checked = Result<(), String>;
+
+/// Fails the step, with a sentence, unless the condition holds.
+macro_rules! ensure {
+    ($holds:expr, $($sentence:tt)+) => {
+        if !$holds {
+            return Err(format!($($sentence)+));
+        }
+    };
+}
+
+impl World {
+    fn new(capacity: usize, parked: bool, operations: u8) -> Self {
+        let mut mailbox = Mailbox::new(capacity);
+        let _nobody_waits = mailbox.open();
+        let mut worker = |number| {
+            let seat = mailbox.attach();
+            if parked {
+                let _idle = mailbox.take(seat, 0, BATCH, |_| (), || Who::Worker(number));
+            }
+            let presence = if parked { Presence::Parked } else { Presence::Busy };
+            Worker { seat: Some(seat), presence, leaving: false, told: false, settled: 0 }
+        };
+        let workers = [worker(0), worker(1)];
+        Self {
+            mailbox,
+            capacity,
+            jobs: Vec::new(),
+            workers,
+            gate: Gate::Open,
+            closing: false,
+            halted: false,
+            drained: false,
+            pins_away: 0,
+            not_arrived: 0,
+            admitted: 0,
+            left: [operations; 3],
+        }
+    }
+
+    // ---- steps -----------------------------------------------------------------------------------------------------
+
+    fn is_possible(&self, step: Step) -> bool {
+        let worker = |number: u8| self.workers[usize::from(number)];
+        match step {
+            Push(..) | PushKeyed(_) => self.jobs.len() < JOBS,
+            Retry(job) => matches!(self.place(job), Some(Place::InLine { woken: true, .. })),
+            Poll(job) => matches!(self.place(job), Some(Place::InLine { woken: false, .. })),
+            Cancel(job) => matches!(self.place(job), Some(Place::InLine { .. })),
+            Take(number) => worker(number).comes_to_take(),
+            Fail(number) | GiveBack(number) | KillUnbegun(number) => self.count(Place::Leased(number)) > 0,
+            Kill(number) => worker(number).seat.is_some(),
+            Attach(number) => worker(number).seat.is_none(),
+            Narrow => self.gate != Gate::Pinned,
+            Shut => self.gate != Gate::Shut,
+            Open => self.gate != Gate::Open,
+            Halt => !self.halted,
+            Resume => self.halted,
+            Recall | PinAway => true,
+            Readmit => self.count(Place::InTransit) > 0,
+            Arrived => self.count(Place::InTransit) > 0 || self.not_arrived > 0,
+            UnpinAway => usize::from(self.pins_away) > self.held_pins(),
+            Unfence => self.count(Place::Held) > 0,
+            Hurry => self.workers.iter().any(|worker| matches!(worker.presence, Presence::Woken(_))),
+            Dismiss(number) => worker(number).seat.is_some() && !worker(number).leaving,
+        }
+    }
+
+    /// Does what the step says to the machine and to the model, and checks what both say.
+    fn perform(&mut self, step: Step) -> Checked {
+        match step {
+            Push(from, pinned) => self.push(from, pinned, Place::Waiting)?,
+            PushKeyed(pinned) => self.push(Outside, pinned, Place::Held)?,
+            Retry(job) | Poll(job) => self.retry(job)?,
+            Cancel(job) => self.cancel(job)?,
+            Take(worker) => self.take(worker)?,
+            Fail(worker) => self.fail(worker)?,
+            GiveBack(worker) => self.give_back(worker)?,
+            Kill(worker) => {
+                self.lose_job_in_hand(worker);
+                self.give_back(worker)?;
+                self.detach(worker)?;
+            }
+            KillUnbegun(worker) => {
+                self.give_back(worker)?;
+                self.detach(worker)?;
+            }
+            Attach(worker) => self.attach(worker),
+            Narrow => self.close(Gate::Pinned)?,
+            Shut => self.close(Gate::Shut)?,
+            Open => self.open()?,
+            Halt => {
+                self.mailbox.halt();
+                self.halted = true;
+            }
+            Resume => {
+                self.halted = false;
+                let wakes = self.mailbox.resume();
+                self.deliver(wakes)?;
+            }
+            Recall => self.recall()?,
+            Readmit => self.readmit()?,
+            Arrived => self.arrived()?,
+            PinAway => self.pin_away()?,
+            UnpinAway => {
+                self.pins_away -= 1;
+                let wakes = self.mailbox.unpin_away();
+                self.deliver(wakes)?;
+            }
+            Unfence => self.unfence()?,
+            Hurry => self.hurry()?,
+            Dismiss(worker) => self.dismiss(worker)?,
+        }
+        self.check()
+    }
+
+    fn push(&mut self, from: Sender, pinned: bool, to: Place) -> Checked {
+        let id = u8::try_from(self.jobs.len()).unwrap_or(u8::MAX);
+        let job = Job { id, pinned };
+        self.jobs.push((job, Place::Refused));
+        match self.admit(from, job, to)? {
+            Err(Refusal::Full) if from == Outside => {
+                let ticket = self.mailbox.wait(None, Who::Sender(id));
+                self.jobs[usize::from(id)].1 = Place::InLine { ticket, woken: false };
+            }
+            Ok(()) | Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self, id: u8) -> Checked {
+        let (job, place) = self.jobs[usize::from(id)];
+        let Place::InLine { ticket, .. } = place else { return Ok(()) };
+        match self.admit(Outside, job, Place::Waiting)? {
+            Err(Refusal::Full) => {
+                let kept = self.mailbox.wait(Some(ticket), Who::Sender(id));
+                ensure!(kept == ticket, "sender {id} lost its place in the line");
+                self.jobs[usize::from(id)].1 = Place::InLine { ticket, woken: false };
+            }
+            Err(Refusal::Gate) => {
+                self.mailbox.forget(ticket);
+                self.jobs[usize::from(id)].1 = Place::Refused;
+            }
+            Ok(()) => self.mailbox.forget(ticket),
+        }
+        Ok(())
+    }
+
+    /// Admits a job exactly if the model says so.
+    fn admit(&mut self, from: Sender, job: Job, to: Place) -> Result<Result<(), Refusal>, String> {
+        let limit = if from == Inside { 2 * self.capacity } else { self.capacity };
+        let expected = if !self.lets_through(job) {
+            Err(Refusal::Gate)
+        } else if self.used() >= limit {
+            Err(Refusal::Full)
+        } else {
+            Ok(())
+        };
+        let asked = self.mailbox.has_room(from, job.pinned);
+        ensure!(asked == expected, "has_room says {asked:?}, it should be {expected:?}");
+        let mut placed = false;
+        let admitted = self.mailbox.admit(from, job.pinned, || {
+            placed = true;
+            (to == Place::Waiting).then_some(job)
+        });
+        ensure!(placed == expected.is_ok(), "place was called: {placed}, for a job that is {expected:?}");
+        match admitted {
+            Ok(wakes) => {
+                ensure!(expected.is_ok(), "admitted, it should be {expected:?}");
+                self.admitted += 1;
+                self.jobs[usize::from(job.id)].1 = to;
+                self.pins_away += u8::from(to == Place::Held && job.pinned);
+                ensure!(self.used() <= limit, "{} jobs, the limit is {limit}", self.used());
+                self.deliver(wakes)?;
+                Ok(Ok(()))
+            }
+            Err(refusal) => {
+                ensure!(expected == Err(refusal), "refused as {refusal:?}, it should be {expected:?}");
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: u8) -> Checked {
+        let Some(Place::InLine { ticket, .. }) = self.place(id) else { return Ok(()) };
+        self.jobs[usize::from(id)].1 = Place::Refused;
+        let wakes = self.mailbox.cancel(ticket);
+        self.deliver(wakes)
+    }
+
+    fn take(&mut self, number: u8) -> Checked {
+        let at = usize::from(number);
+        let Some(seat) = self.workers[at].seat else { return Ok(()) };
+        let settled = self.settle_all(number);
+        let front: Vec<Job> = self.mailbox.waiting().copied().collect();
+        self.workers[at].presence = Presence::Busy;
+        let mut taken = Vec::new();
+        let found = self.mailbox.take(seat, settled, BATCH, |job| taken.push(job), || Who::Worker(number));
+        for job in &taken {
+            ensure!(self.place(job.id) == Some(Place::Waiting), "took {job:?}, which did not wait");
+            self.jobs[usize::from(job.id)].1 = Place::Leased(number);
+        }
+        ensure!(front.starts_with(&taken), "took {taken:?} out of order");
+        let leaves = self.workers[at].leaving || self.should_be_drained();
+        match found {
+            Take::Leave(wakes) => {
+                ensure!(leaves, "worker {number} was sent away");
+                self.workers[at].told = true;
+                self.deliver(wakes)
+            }
+            Take::Idle(wakes) => {
+                ensure!(!leaves, "worker {number} should leave, and was left to wait");
+                ensure!(self.halted || front.is_empty(), "worker {number} found nothing, and jobs wait");
+                self.deliver(wakes)?;
+                self.workers[at].presence = Presence::Parked;
+                Ok(())
+            }
+            Take::Jobs(wakes) => {
+                ensure!(!leaves, "worker {number} should leave, and got jobs");
+                ensure!(!self.halted, "worker {number} got jobs of a halted mailbox");
+                let seats = self.workers.iter().filter(|worker| worker.seat.is_some()).count();
+                let share = front.len().div_ceil(seats).min(BATCH);
+                ensure!(taken.len() == share, "worker {number} got {} jobs, not {share}", taken.len());
+                self.deliver(wakes)
+            }
+        }
+    }
+
+    fn fail(&mut self, number: u8) -> Checked {
+        let Some(job) = self.first(Place::Leased(number)) else { return Ok(()) };
+        self.workers[usize::from(number)].settled += 1;
+        self.enter_admitted(job, Place::Moved)
+    }
+
+    /// An admitted job enters exactly if the gate lets it through; else it is put `otherwise`.
+    fn enter_admitted(&mut self, job: Job, otherwise: Place) -> Checked {
+        let expected = self.lets_through(job);
+        match self.mailbox.readmit(job) {
+            Ok(wakes) => {
+                ensure!(expected, "{job:?} came in through a gate that is {:?}", self.gate);
+                self.jobs[usize::from(job.id)].1 = Place::Waiting;
+                self.deliver(wakes)
+            }
+            Err(back) => {
+                ensure!(!expected && back == job, "{job:?} was not readmitted");
+                self.jobs[usize::from(job.id)].1 = otherwise;
+                Ok(())
+            }
+        }
+    }
+
+    fn lose_job_in_hand(&mut self, number: u8) {
+        if let Some(job) = self.first(Place::Leased(number)) {
+            self.jobs[usize::from(job.id)].1 = Place::Settled;
+            self.workers[usize::from(number)].settled += 1;
+        }
+    }
+
+    fn give_back(&mut self, number: u8) -> Checked {
+        let mut back = Vec::new();
+        for (job, place) in &mut self.jobs {
+            if *place == Place::Leased(number) {
+                *place = Place::Waiting;
+                back.push(*job);
+            }
+        }
+        let wakes = self.mailbox.give_back(back.clone().into_iter());
+        let front: Vec<Job> = self.mailbox.waiting().take(back.len()).copied().collect();
+        ensure!(front == back, "{back:?} went back, at the front are {front:?}");
+        self.deliver(wakes)
+    }
+
+    fn detach(&mut self, number: u8) -> Checked {
+        let worker = &mut self.workers[usize::from(number)];
+        let settled = usize::from(std::mem::take(&mut worker.settled));
+        let Some(seat) = worker.seat.take() else { return Ok(()) };
+        *worker = Worker { seat: None, presence: Presence::Busy, leaving: false, told: false, settled: 0 };
+        let wakes = self.mailbox.detach(seat, settled);
+        self.deliver(wakes)
+    }
+
+    fn attach(&mut self, number: u8) {
+        self.workers[usize::from(number)].seat = Some(self.mailbox.attach());
+    }
+
+    fn close(&mut self, gate: Gate) -> Checked {
+        if !self.drained {
+            self.gate = gate;
+            self.closing = true;
+        }
+        let wakes = if gate == Gate::Pinned { self.mailbox.narrow() } else { self.mailbox.shut() };
+        self.deliver(wakes)?;
+        ensure!(self.in_line(false) == 0, "the gate narrowed, and a sender waits un-woken");
+        Ok(())
+    }
+
+    fn open(&mut self) -> Checked {
+        match self.mailbox.open() {
+            Ok(wakes) => {
+                ensure!(!self.drained, "opened after it was drained");
+                self.gate = Gate::Open;
+                self.closing = false;
+                self.deliver(wakes)
+            }
+            Err(_) => {
+                ensure!(self.drained, "not opened, and it was not drained");
+                Ok(())
+            }
+        }
+    }
+
+    fn recall(&mut self) -> Checked {
+        let expected = self.mailbox.waiting().find(|job| !job.pinned).copied();
+        let (jobs, wakes) = self.mailbox.recall(1);
+        ensure!(jobs == Vec::from_iter(expected), "recalled {jobs:?}, it should be {expected:?}");
+        for job in jobs {
+            self.jobs[usize::from(job.id)].1 = Place::InTransit;
+        }
+        self.deliver(wakes)
+    }
+
+    fn readmit(&mut self) -> Checked {
+        let Some(job) = self.first(Place::InTransit) else { return Ok(()) };
+        self.enter_admitted(job, Place::InTransit)?;
+        self.not_arrived += u8::from(self.place(job.id) == Some(Place::Waiting));
+        Ok(())
+    }
+
+    fn arrived(&mut self) -> Checked {
+        if self.not_arrived > 0 {
+            self.not_arrived -= 1;
+        } else if let Some(job) = self.first(Place::InTransit) {
+            self.jobs[usize::from(job.id)].1 = Place::Moved;
+        }
+        let wakes = self.mailbox.arrived(1);
+        self.deliver(wakes)
+    }
+
+    fn pin_away(&mut self) -> Checked {
+        let counted = self.mailbox.pin_away();
+        ensure!(counted.is_ok() == (self.gate != Gate::Shut), "a pin of elsewhere is {counted:?}");
+        self.pins_away += u8::from(counted.is_ok());
+        Ok(())
+    }
+
+    fn unfence(&mut self) -> Checked {
+        let Some(job) = self.first(Place::Held) else { return Ok(()) };
+        self.enter_admitted(job, Place::Moved)?;
+        let wakes = self.mailbox.unhold();
+        self.deliver(wakes)?;
+        if job.pinned {
+            self.pins_away -= 1;
+            let wakes = self.mailbox.unpin_away();
+            self.deliver(wakes)?;
+        }
+        Ok(())
+    }
+
+    fn hurry(&mut self) -> Checked {
+        for worker in &mut self.workers {
+            if let Presence::Woken(passed) = &mut worker.presence {
+                *passed = (*passed + 1).min(STUCK);
+            }
+        }
+        let wakes = self.mailbox.hurry();
+        self.deliver(wakes)
+    }
+
+    fn dismiss(&mut self, number: u8) -> Checked {
+        let worker = &mut self.workers[usize::from(number)];
+        let Some(seat) = worker.seat else { return Ok(()) };
+        let was_parked = worker.presence == Presence::Parked;
+        worker.leaving = true;
+        let wakes = self.mailbox.dismiss(seat);
+        self.deliver(wakes)?;
+        let called = self.workers[usize::from(number)].presence == Presence::Called;
+        ensure!(called || !was_parked, "a dismissed worker that is idle was not woken");
+        Ok(())
+    }
+
+    // ---- checks ----------------------------------------------------------------------------------------------------
+
+    /// The wake-ups reach whom they should, and the end is announced when it should be.
+    fn deliver(&mut self, wakes: Wakes<Who>) -> Checked {
+        if let Some(who) = wakes.worker {
+            let Who::Worker(number) = who else { return Err(format!("{who:?} was woken for work")) };
+            ensure!(!self.is_wake_up_on_its_way(), "two wake-ups are on their way");
+            self.wake(number, Presence::Woken(0))?;
+        }
+        for who in wakes.others {
+            match who {
+                Who::Worker(number) => self.wake(number, Presence::Called)?,
+                Who::Sender(id) => self.wake_sender(id)?,
+            }
+        }
+        let drained = self.should_be_drained() && !self.drained;
+        ensure!(wakes.drained == drained, "announced as drained: {}, it should be {drained}", wakes.drained);
+        ensure!(!wakes.quiet || self.is_quiet(), "announced as quiet, and it is not");
+        ensure!(!drained || wakes.quiet, "drained, and not announced as quiet");
+        if drained {
+            self.drained = true;
+            self.gate = Gate::Shut;
+        }
+        Ok(())
+    }
+
+    fn wake(&mut self, number: u8, presence: Presence) -> Checked {
+        let worker = &mut self.workers[usize::from(number)];
+        ensure!(worker.presence == Presence::Parked, "worker {number} was disturbed: {worker:?}");
+        worker.presence = presence;
+        Ok(())
+    }
+
+    fn wake_sender(&mut self, id: u8) -> Checked {
+        let earliest = self.jobs.iter().filter_map(|(_, place)| match place {
+            Place::InLine { ticket, woken: false } => Some(*ticket),
+            _ => None,
+        });
+        let earliest = earliest.min();
+        match &mut self.jobs[usize::from(id)].1 {
+            Place::InLine { ticket, woken } if !*woken => {
+                ensure!(Some(*ticket) == earliest, "sender {id} was woken before its turn");
+                *woken = true;
+                Ok(())
+            }
+            place => Err(format!("sender {id} was woken, and it is {place:?}")),
+        }
+    }
+
+    /// What holds after each step.
+    fn check(&self) -> Checked {
+        self.check_counts()?;
+        self.check_end()?;
+        self.check_workers_are_woken()?;
+        self.check_senders_are_woken()
+    }
+
+    fn check_counts(&self) -> Checked {
+        let counts = self.mailbox.counts();
+        let mut unseen: u32 = 0;
+        for (job, place) in &self.jobs {
+            unseen |= u32::from(*place == Place::Waiting) << job.id;
+        }
+        for job in self.mailbox.waiting() {
+            ensure!(unseen & 1 << job.id != 0, "{job:?} waits twice, or should not");
+            unseen &= !(1 << job.id);
+        }
+        ensure!(unseen == 0, "a job that should wait does not: {unseen:b}");
+        let leased: usize = self.jobs.iter().filter(|job| matches!(job.1, Place::Leased(_))).count();
+        let settled: usize = self.workers.iter().map(|worker| usize::from(worker.settled)).sum();
+        let in_transit = self.count(Place::InTransit) + usize::from(self.not_arrived);
+        ensure!(counts.admitted == u64::from(self.admitted), "{counts:?}: admitted {}", self.admitted);
+        ensure!(counts.held == self.count(Place::Held), "{counts:?}: held {}", self.count(Place::Held));
+        ensure!(counts.leased == leased + settled, "{counts:?}: leased {leased} + {settled}");
+        ensure!(counts.in_transit == in_transit, "{counts:?}: in transit {in_transit}");
+        ensure!(counts.pins_away == usize::from(self.pins_away), "{counts:?}: away {}", self.pins_away);
+        ensure!(counts.senders == self.in_line(false), "{counts:?}: in line {}", self.in_line(false));
+        Ok(())
+    }
+
+    fn check_end(&self) -> Checked {
+        let gate = self.mailbox.gate();
+        ensure!(gate == self.gate, "the gate is {gate:?}, it should be {:?}", self.gate);
+        ensure!(self.mailbox.is_drained() == self.drained, "drained should be {}", self.drained);
+        ensure!(self.mailbox.is_quiet() == self.is_quiet(), "quiet should be {}", self.is_quiet());
+        ensure!(self.drained == self.should_be_drained(), "drained was not announced at its moment");
+        let parked = self.workers.iter().any(|worker| worker.presence == Presence::Parked);
+        ensure!(!(self.drained && parked), "drained, and an idle worker was not woken");
+        Ok(())
+    }
+
+    fn check_workers_are_woken(&self) -> Checked {
+        let parked = self.workers.iter().any(|worker| worker.presence == Presence::Parked);
+        let work = !self.halted && self.count(Place::Waiting) > 0;
+        ensure!(!work || !parked || self.is_wake_up_on_its_way(), "jobs wait, and so does a worker");
+        let dismissed =
+            self.workers.iter().any(|worker| worker.leaving && worker.presence == Presence::Parked);
+        ensure!(!dismissed, "a dismissed worker was left to wait");
+        Ok(())
+    }
+
+    fn check_senders_are_woken(&self) -> Checked {
+        let shut_out = self.jobs.iter().any(|(job, place)| {
+            matches!(place, Place::InLine { woken: false, .. }) && !self.lets_through(*job)
+        });
+        ensure!(!shut_out, "a sender waits un-woken before a gate that does not let it through");
+        let room = self.used() <= self.capacity / 2;
+        let forgotten = room && self.in_line(false) > 0 && self.in_line(true) == 0;
+        ensure!(!forgotten, "there is room, and a sender waits un-woken");
+        Ok(())
+    }
+
+    // ---- what the model says ---------------------------------------------------------------------------------------
+
+    fn place(&self, id: u8) -> Option<Place> {
+        self.jobs.get(usize::from(id)).map(|job| job.1)
+    }
+
+    fn count(&self, place: Place) -> usize {
+        self.jobs.iter().filter(|job| job.1 == place).count()
+    }
+
+    fn first(&self, place: Place) -> Option<Job> {
+        self.jobs.iter().find(|job| job.1 == place).map(|job| job.0)
+    }
+
+    fn in_line(&self, how: bool) -> usize {
+        let in_line = |place| matches!(place, Place::InLine { woken, .. } if woken == how);
+        self.jobs.iter().filter(|job| in_line(job.1)).count()
+    }
+
+    fn used(&self) -> usize {
+        self.count(Place::Waiting) + self.count(Place::Held)
+    }
+
+    /// Held jobs that name this version. They count as away too, until they leave the fence.
+    fn held_pins(&self) -> usize {
+        self.jobs.iter().filter(|(job, place)| job.pinned && *place == Place::Held).count()
+    }
+
+    fn lets_through(&self, job: Job) -> bool {
+        match self.gate {
+            Gate::Open => true,
+            Gate::Pinned => job.pinned,
+            Gate::Shut => false,
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        let finished = |place| !matches!(place, Place::Waiting | Place::Leased(_) | Place::InTransit);
+        let reported = self.workers.iter().all(|worker| worker.settled == 0);
+        self.jobs.iter().all(|job| finished(job.1)) && reported && self.pins_away + self.not_arrived == 0
+    }
+
+    fn should_be_drained(&self) -> bool {
+        self.drained || self.closing && self.is_quiet()
+    }
+
+    fn is_wake_up_on_its_way(&self) -> bool {
+        let on_its_way = |presence| matches!(presence, Presence::Woken(passed) if passed < STUCK);
+        self.workers.iter().any(|worker| on_its_way(worker.presence))
+    }
+
+    fn settle_all(&mut self, number: u8) -> usize {
+        let mut settled = usize::from(std::mem::take(&mut self.workers[usize::from(number)].settled));
+        for (_, place) in &mut self.jobs {
+            if *place == Place::Leased(number) {
+                *place = Place::Settled;
+                settled += 1;
+            }
+        }
+        settled
+    }
+
+    // ---- the end of a history --------------------------------------------------------------------------------------
+
+    /// When nobody interferes any more, everything is taken, then everybody is let in, then it can be drained.
+    fn check_quiescence(mut self) -> Checked {
+        self.run_workers()?;
+        let served = self.workers.iter().any(|worker| worker.seat.is_some() && !worker.leaving);
+        ensure!(self.halted || !served || self.count(Place::Waiting) == 0, "at rest, and jobs wait");
+
+        self.set_right()?;
+        while self.run_workers()? | self.run_senders()? {}
+        ensure!(self.count(Place::Waiting) == 0, "at rest, resumed, and jobs wait");
+        ensure!(self.in_line(false) + self.in_line(true) == 0, "at rest, and senders wait");
+
+        self.perform(Shut)?;
+        ensure!(self.drained, "at rest, shut, and not drained");
+        Ok(())
+    }
+
+    /// Undoes whatever may stand in the way: a halt, jobs in transit or elsewhere, a missing worker.
+    fn set_right(&mut self) -> Checked {
+        for step in [Resume, Arrived, Unfence, UnpinAway] {
+            while self.is_possible(step) {
+                self.perform(step)?;
+            }
+        }
+        if self.workers.iter().all(|worker| worker.seat.is_none()) {
+            self.perform(Attach(0))?;
+        }
+        Ok(())
+    }
+
+    /// Lets each worker that is awake take until it waits or leaves. Returns whether one did.
+    fn run_workers(&mut self) -> Result<bool, String> {
+        let mut moved = false;
+        for worker in [0, 1, 0, 1] {
+            while self.is_possible(Take(worker)) {
+                self.perform(Take(worker))?;
+                moved = true;
+            }
+            if self.workers[usize::from(worker)].told {
+                self.perform(Kill(worker))?;
+            }
+        }
+        Ok(moved)
+    }
+
+    fn run_senders(&mut self) -> Result<bool, String> {
+        let mut moved = false;
+        for job in 0..JOBS {
+            let retry = Retry(u8::try_from(job).unwrap_or(u8::MAX));
+            if self.is_possible(retry) {
+                self.perform(retry)?;
+                moved = true;
+            }
+        }
+        Ok(moved)
+    }
+}
+
+// ---- the search ----------------------------------------------------------------------------------------------------
+
+/// Enumerates everything that three actors can do, breadth first, so that a history that fails is a shortest one.
+struct Search {
+    seen: HashSet<u64, BuildHasherDefault<Mixer>>,
+    /// How each state was reached: from which, by which step.
+    trail: Vec<(usize, Step)>,
+    steps: usize,
+    ends: usize,
+}
+
+#[derive(Debug)]
+struct Found {
+    states: usize,
+    steps: usize,
+    ends: usize,
+}
+
+fn explore(capacity: usize, theme: &Theme) -> Found {
+    let mut search = Search { seen: HashSet::default(), trail: Vec::new(), steps: 0, ends: 0 };
+    let mut layer = vec![(World::new(capacity, theme.parked, theme.operations), usize::MAX)];
+    while !layer.is_empty() {
+        let mut next = Vec::new();
+        for (world, at) in layer {
+            search.expand(theme, world, at, &mut next);
+        }
+        layer = next;
+    }
+    let found = Found { states: search.seen.len(), steps: search.steps, ends: search.ends };
+    println!("capacity {capacity}: {found:?}");
+    found
+}
+
+impl Search {
+    fn expand(&mut self, theme: &Theme, world: World, at: usize, next: &mut Vec<(World, usize)>) {
+        let mut is_end = true;
+        for (actor, alphabet) in theme.actors().into_iter().enumerate() {
+            if world.left[actor] == 0 {
+                continue;
+            }
+            for step in alphabet.iter().copied().filter(|step| world.is_possible(*step)) {
+                is_end = false;
+                self.steps += 1;
+                let mut after = world.clone();
+                after.left[actor] -= 1;
+                let checked = after.perform(step);
+                self.report(checked, at, Some(step));
+                if self.seen.insert(fingerprint(&after)) {
+                    self.trail.push((at, step));
+                    next.push((after, self.trail.len() - 1));
+                }
+            }
+        }
+        if is_end {
+            self.ends += 1;
+            let checked = world.check_quiescence();
+            self.report(checked, at, None);
+        }
+    }
+
+    fn report(&self, checked: Checked, at: usize, last: Option<Step>) {
+        if let Err(sentence) = checked {
+            let mut history = Vec::from_iter(last);
+            let mut at = at;
+            while let Some((before, step)) = self.trail.get(at) {
+                history.push(*step);
+                at = *before;
+            }
+            history.reverse();
+            panic!("{sentence}\n  after {history:?}");
+        }
+    }
+}
+
+/// A state by its 64-bit fingerprint: of a hundred thousand states, two share one with a chance of 1 to 10⁹.
+fn fingerprint(world: &World) -> u64 {
+    let mut mixer = Mixer::default();
+    world.hash(&mut mixer);
+    mixer.finish()
+}
+
+/// A hasher that is quick without optimisation, where most of the time of the search would go into the standard one.
+#[derive(Default)]
+struct Mixer(u64);
+
+impl Mixer {
+    fn mix(&mut self, word: u64) {
+        let mixed = (self.0 ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = (mixed ^ mixed >> 32).wrapping_add(1);
+    }
+}
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.mix(u64::from(*byte));
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.mix(u64::from(byte));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.mix(word);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.mix(word as u64);
+    }
+
+    fn write_isize(&mut self, word: isize) {
+        self.mix(word.cast_unsigned() as u64);
+    }
+}
+
+// ---- the searches --------------------------------------------------------------------------------------------------
+
+/// Senders wait, are woken, come again, give up; the gate narrows and opens again.
+const LINE: Theme = Theme {
+    senders: &[Push(Outside, false), Retry(1), Retry(2), Retry(3), Cancel(1), Cancel(2), Cancel(3)],
+    workers: BOTH_TAKE,
+    control: &[Narrow, Open, Halt, Resume],
+    parked: true,
+    operations: 4,
+};
+
+/// Senders that name the version wait while it drains, and some are polled although nobody woke them.
+const PINNED_LINE: Theme = Theme {
+    senders: &[Push(Outside, true), Push(Inside, false), Poll(2), Retry(1), Retry(2), Cancel(2)],
+    workers: &[Take(0)],
+    control: &[Narrow, Shut, Open],
+    parked: true,
+    operations: 4,
+};
+
+/// A sender finds room that is not enough to wake it, because it is polled for another reason.
+const POLLED: Theme = Theme {
+    senders: &[Push(Outside, false), Poll(3), Retry(3), Cancel(3)],
+    workers: &[Take(0)],
+    control: &[Recall, Readmit, Arrived],
+    parked: true,
+    operations: 5,
+};
+
+/// Workers are woken, killed, started again, dismissed and overlooked.
+const WORKERS: Theme = Theme {
+    senders: &[Push(Inside, false)],
+    workers: &[Take(0), Take(1), KillUnbegun(0), Kill(1), Attach(1)],
+    control: &[Dismiss(1), Hurry, Halt],
+    parked: true,
+    operations: 4,
+};
+
+/// It drains, is opened again, and is drained at last.
+const DRAIN: Theme = Theme {
+    senders: &[Push(Outside, true)],
+    workers: &[Take(1), Fail(1), Kill(1)],
+    control: &[Narrow, Open, PinAway, UnpinAway],
+    parked: true,
+    operations: 4,
+};
+
+/// Waiting jobs are taken out, and come back or go elsewhere.
+const RECALL: Theme = Theme {
+    senders: &[Push(Inside, false)],
+    workers: &[Take(1), GiveBack(1)],
+    control: &[Narrow, Recall, Readmit, Arrived],
+    parked: true,
+    operations: 4,
+};
+
+/// Jobs of busy keys are held, and leave the fence.
+const FENCE: Theme = Theme {
+    senders: &[Push(Outside, true), PushKeyed(false), PushKeyed(true), Retry(1)],
+    workers: &[Take(1)],
+    control: &[Unfence, Narrow],
+    parked: true,
+    operations: 4,
+};
+
+/// Everything at once, in shorter histories. The workers have not come yet.
+const ALL: Theme = Theme {
+    senders: &[
+        Push(Outside, false),
+        Push(Outside, true),
+        Push(Inside, false),
+        PushKeyed(true),
+        Retry(1),
+        Poll(1),
+        Cancel(1),
+    ],
+    workers: &[Take(0), Take(1), Fail(0), GiveBack(0), Kill(0), Attach(0)],
+    control: &[
+        Narrow,
+        Shut,
+        Open,
+        Halt,
+        Resume,
+        Recall,
+        Readmit,
+        Arrived,
+        PinAway,
+        UnpinAway,
+        Unfence,
+        Hurry,
+        Dismiss(0),
+    ],
+    parked: false,
+    operations: 2,
+};
+
+#[track_caller]
+fn expect(capacity: usize, theme: &Theme, states: usize) {
+    let found = explore(capacity, theme);
+    assert!(found.states >= states, "the search has become smaller: {found:?}");
+}
+
+#[test]
+fn no_sender_waits_for_room_that_is_there() {
+    expect(1, &LINE, 8_900);
+    expect(2, &LINE, 5_500);
+}
+
+#[test]
+fn a_sender_that_names_the_version_waits_until_it_is_shut_and_no_longer() {
+    expect(1, &PINNED_LINE, 3_500);
+    expect(2, &PINNED_LINE, 3_600);
+}
+
+#[test]
+fn a_sender_that_finds_room_by_chance_leaves_the_line() {
+    expect(3, &POLLED, 480);
+}
+
+#[test]
+fn no_worker_waits_beside_a_job_whoever_is_killed_dismissed_or_slow() {
+    expect(1, &WORKERS, 17_600);
+    expect(2, &WORKERS, 14_400);
+}
+
+#[test]
+fn drained_is_announced_once_and_at_the_first_moment_that_nothing_is_left() {
+    expect(1, &DRAIN, 6_900);
+    expect(2, &DRAIN, 4_500);
+}
+
+#[test]
+fn a_recalled_job_is_in_one_place_and_holds_up_the_drain_until_it_has_arrived() {
+    expect(1, &RECALL, 1);
+    expect(2, &RECALL, 1);
+}
+
+#[test]
+fn a_held_job_counts_against_the_capacity_and_holds_up_the_drain_only_if_pinned() {
+    expect(1, &FENCE, 16_300);
+    expect(2, &FENCE, 18_500);
+}
+
+#[test]
+fn two_operations_of_every_kind_break_no_promise() {
+    expect(1, &ALL, 13_600);
+    expect(2, &ALL, 12_400);
+}
+
+#[test]
+#[ignore = "6 s with optimisation, a minute without: for the nightly run"]
+fn three_operations_of_every_kind_break_no_promise() {
+    expect(1, &Theme { operations: 3, ..ALL }, 700_000);
+    expect(2, &Theme { operations: 3, ..ALL }, 600_000);
+}
+
+/// The pool of a version that is loading: its workers come and go before the gate was ever opened.
+#[test]
+fn a_mailbox_that_was_never_opened_is_not_drained_when_a_worker_detaches() {
+    let mut mailbox: Mailbox<Job, Who> = Mailbox::new(1);
+    let seat = mailbox.attach();
+    let wakes = mailbox.detach(seat, 0);
+    assert!(!wakes.drained, "announced as drained before it was opened");
+    assert!(mailbox.open().is_ok(), "a version that has just started cannot be opened");
+}

@@ -1,0 +1,237 @@
+//! The end of a community, step by step, and what an ecosystem sees of communities of any type.
+
+use std::any::Any;
+use std::any::type_name;
+use std::future::Future;
+use std::pin::Pin;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use seral_core::time::Time;
+use seral_core::versions::State;
+
+use crate::community::Community;
+use crate::dead_letter::DeadLetter;
+use crate::desk::Urge;
+use crate::hand_back::HandBackReason;
+use crate::hand_back::HandedBack;
+use crate::intake::Stage;
+use crate::view::CommunityView;
+
+/// How long the hand-back hook of a community may take. With the deadline and the grace before it, that stays within the 30 s that
+/// container platforms give a process.
+const HOOK_TIME: Duration = Duration::from_secs(3);
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What was handed back, and to whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HandBack {
+    pub(crate) jobs: usize,
+    pub(crate) dead_letters: usize,
+    /// Whether the application took them: there is a hook, and it came to its end.
+    pub(crate) taken: bool,
+}
+
+/// A community of any type.
+pub(crate) trait AnyCommunity: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn job_type(&self) -> &'static str;
+    fn output_type(&self) -> &'static str;
+    fn describe(&self) -> CommunityView;
+    /// For the watcher: takes jobs back that lie behind one that blocks its thread, and passes on wake-ups that do not arrive.
+    fn look(&self);
+    /// Closes the intake further.
+    fn close_to(&self, stage: Stage);
+    /// How many jobs have been admitted so far.
+    fn admitted(&self) -> u64;
+    /// Whether nothing is unfinished, apart from what is delayed past `until`.
+    fn is_quiet(&self, until: Time) -> bool;
+    /// Takes out all jobs that do not run, to be handed back.
+    fn take_out_all(&self);
+    /// Asks running jobs to end.
+    fn urge(&self, urge: Urge);
+    /// Lets the workers leave, and waits until all are gone.
+    fn stop(&self) -> Boxed<'_, ()>;
+    /// Gives the application what was taken out, and the dead letters.
+    fn hand_back(&self) -> Boxed<'_, HandBack>;
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, O> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn job_type(&self) -> &'static str {
+        type_name::<J>()
+    }
+
+    fn output_type(&self) -> &'static str {
+        type_name::<O>()
+    }
+
+    fn describe(&self) -> CommunityView {
+        self.control.describe()
+    }
+
+    fn look(&self) {
+        for pool in self.control.handles() {
+            pool.mailbox.hurry();
+            for desk in pool.desks() {
+                if desk.is_stuck() {
+                    pool.take_back(&desk);
+                }
+            }
+        }
+    }
+
+    fn close_to(&self, stage: Stage) {
+        let plane = &self.control.plane;
+        plane.intake.close_to(stage);
+        plane.routes.wake_all();
+        if stage == Stage::Closed {
+            // Not opened again: what is refused from here on goes to the hand-back.
+            self.control.state.lock().is_closed = true;
+            for pool in self.control.handles() {
+                pool.mailbox.shut();
+            }
+        }
+    }
+
+    fn admitted(&self) -> u64 {
+        let counters = &self.control.plane.counters;
+        let pools: u64 = self.control.handles().iter().map(|pool| pool.mailbox.counts().admitted).sum();
+        pools + counters.admitted_delayed.load(Relaxed) + counters.admitted_before.load(Relaxed)
+    }
+
+    fn is_quiet(&self, until: Time) -> bool {
+        let plane = &self.control.plane;
+        let no_delayed_due = {
+            let delayed = plane.delayed.lock();
+            delayed.due_after(until) == delayed.len()
+        };
+        no_delayed_due
+            && plane.unrouted.lock().is_empty()
+            && self.control.handles().iter().all(|pool| pool.mailbox.is_quiet())
+    }
+
+    fn take_out_all(&self) {
+        let plane = &self.control.plane;
+        for pool in self.control.handles() {
+            for desk in pool.desks() {
+                pool.take_back(&desk);
+            }
+            let waiting = pool.mailbox.remove(|_| true);
+            let count = waiting.len();
+            for job in waiting {
+                plane.hand_back(job, HandBackReason::Waiting);
+            }
+            pool.mailbox.arrived(count);
+        }
+        for held in plane.fence.remove(|_| true) {
+            let pinned = held.job.pin().is_some();
+            plane.hand_back(held.job, HandBackReason::Waiting);
+            held.counted_by.mailbox.unhold();
+            if pinned {
+                held.counted_by.mailbox.unpin_away();
+            }
+        }
+        let unrouted = std::mem::take(&mut *plane.unrouted.lock());
+        for job in unrouted {
+            plane.hand_back(job, HandBackReason::Waiting);
+        }
+        let now = plane.now();
+        let delayed: Vec<_> = plane.delayed.lock().drain().collect();
+        for (due, sleeping) in delayed {
+            plane.hand_back(sleeping.job, HandBackReason::Delayed(due.since(now)));
+            if let Some(pool) = sleeping.awaited_by {
+                pool.mailbox.unpin_away();
+            }
+        }
+    }
+
+    fn urge(&self, urge: Urge) {
+        for pool in self.control.handles() {
+            pool.urge(urge);
+        }
+    }
+
+    fn stop(&self) -> Boxed<'_, ()> {
+        Box::pin(async move {
+            self.close_to(Stage::Closed);
+            self.give_up_loading();
+            loop {
+                let mut changed = pin!(self.control.changed.notified());
+                changed.as_mut().enable();
+                if !self.control.has_running_pools() {
+                    return;
+                }
+                changed.await;
+            }
+        })
+    }
+
+    fn hand_back(&self) -> Boxed<'_, HandBack> {
+        Box::pin(async move {
+            let plane = &self.control.plane;
+            let mut jobs = std::mem::take(&mut *plane.handed_back.lock());
+            let letters = plane.dead.take();
+            let mut handed = HandBack { jobs: jobs.len(), dead_letters: letters.len(), taken: true };
+            jobs.extend(letters.into_iter().map(from_dead_letter));
+            if jobs.is_empty() {
+                return handed;
+            }
+            // In the order of admission, so that jobs submitted again keep it.
+            jobs.sort_by_key(|job| job.id);
+            handed.taken = match &self.control.hand_back {
+                None => false,
+                Some(hook) => {
+                    // A task of its own, so that a panic in it is its own.
+                    let taking = tokio::spawn(hook(jobs));
+                    matches!(tokio::time::timeout(HOOK_TIME, taking).await, Ok(Ok(())))
+                }
+            };
+            if !handed.taken {
+                tracing::error!(
+                    target: "seral",
+                    community = %plane.name,
+                    jobs = handed.jobs + handed.dead_letters,
+                    "jobs were handed back and nobody took them; set `hand_back` on the community"
+                );
+            }
+            handed
+        })
+    }
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
+    /// Pools that are still starting have nothing to finish.
+    fn give_up_loading(&self) {
+        let loading: Vec<_> = {
+            let state = self.control.state.lock();
+            let is_loading = |entry: &&seral_core::versions::Entry| entry.state == State::Loading;
+            state.versions.entries().iter().filter(is_loading).map(|entry| entry.pool).collect()
+        };
+        for pool in loading {
+            self.control.tell_pool(pool, crate::pool_actor::PoolMessage::Dismiss);
+        }
+    }
+
+    /// Whether this community is another handle to that one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.control, &other.control)
+    }
+}
+
+fn from_dead_letter<J>(letter: DeadLetter<J>) -> HandedBack<J> {
+    HandedBack {
+        job: letter.job,
+        id: letter.id,
+        key: letter.key,
+        pin: None,
+        attempt: letter.attempts,
+        reason: HandBackReason::DeadLetter(letter.reason),
+    }
+}

@@ -1,0 +1,98 @@
+//! What the control plane of a community keeps: versions, pools, and who is the dispatcher.
+//!
+//! Only the dispatcher changes it, and it is not in the dispatcher: so a dispatcher that starts anew goes on where the last one stopped.
+//! Others look, for `describe`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use ractor::ActorRef;
+use seral_core::id::PoolId;
+use seral_core::id::Version;
+use seral_core::versions::Versions;
+use tokio::sync::Notify;
+
+use crate::hand_back::HandBackHook;
+use crate::plane::DataPlane;
+use crate::pool::Pool;
+use crate::pool_actor::PoolMessage;
+use crate::pool_handle::PoolHandle;
+
+/// See the [module](self). `M` is the message of the dispatcher.
+pub(crate) struct Control<J, O, M> {
+    pub(crate) plane: Arc<DataPlane<J, O>>,
+    /// What the application does with jobs that are not done when everything ends.
+    pub(crate) hand_back: Option<HandBackHook<J>>,
+    pub(crate) state: Mutex<ControlState<J, O>>,
+    dispatcher: Mutex<Option<ActorRef<M>>>,
+    /// A new dispatcher, a version that changed, a pool that ended.
+    pub(crate) changed: Notify,
+}
+
+pub(crate) struct ControlState<J, O> {
+    pub(crate) versions: Versions,
+    /// The last pool of each version that is remembered.
+    pub(crate) pools: HashMap<PoolId, Running<J, O>>,
+    /// How each version that is remembered was made.
+    pub(crate) specs: HashMap<Version, Pool<J, O>>,
+    /// The community has been closed for good.
+    pub(crate) is_closed: bool,
+}
+
+/// A pool, and its actor if it is alive.
+pub(crate) struct Running<J, O> {
+    pub(crate) handle: Arc<PoolHandle<J, O>>,
+    pub(crate) spec: Pool<J, O>,
+    pub(crate) actor: Option<ActorRef<PoolMessage>>,
+}
+
+impl<J, O, M> Control<J, O, M> {
+    pub(crate) fn new(plane: Arc<DataPlane<J, O>>, hand_back: Option<HandBackHook<J>>) -> Self {
+        let state = ControlState {
+            versions: Versions::new(),
+            pools: HashMap::new(),
+            specs: HashMap::new(),
+            is_closed: false,
+        };
+        Self {
+            plane,
+            hand_back,
+            state: Mutex::new(state),
+            dispatcher: Mutex::new(None),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn dispatcher(&self) -> Option<ActorRef<M>> {
+        self.dispatcher.lock().clone()
+    }
+
+    /// From now on, this is the dispatcher.
+    pub(crate) fn set_dispatcher(&self, dispatcher: Option<ActorRef<M>>) {
+        *self.dispatcher.lock() = dispatcher;
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn handle(&self, pool: PoolId) -> Option<Arc<PoolHandle<J, O>>> {
+        self.state.lock().pools.get(&pool).map(|running| Arc::clone(&running.handle))
+    }
+
+    /// The handles of all pools that are remembered.
+    pub(crate) fn handles(&self) -> Vec<Arc<PoolHandle<J, O>>> {
+        self.state.lock().pools.values().map(|running| Arc::clone(&running.handle)).collect()
+    }
+
+    /// Sends a message to the actor of this pool, if it is alive.
+    pub(crate) fn tell_pool(&self, pool: PoolId, message: PoolMessage) {
+        let actor = self.state.lock().pools.get(&pool).and_then(|running| running.actor.clone());
+        if let Some(actor) = actor {
+            let _ = actor.cast(message);
+        }
+    }
+
+    /// Whether any pool's actor is alive.
+    pub(crate) fn has_running_pools(&self) -> bool {
+        self.state.lock().pools.values().any(|running| running.actor.is_some())
+    }
+}

@@ -1,0 +1,137 @@
+//! Looks at a community and makes its view.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use seral_core::versions::Entry;
+use seral_core::versions::State;
+
+use crate::control::Control;
+use crate::desk::Tally;
+use crate::pool_handle::PoolHandle;
+use crate::view::CommunityView;
+use crate::view::Holder;
+use crate::view::VersionView;
+
+/// What one pool has.
+struct PoolCounts {
+    admitted: u64,
+    waiting: usize,
+    not_begun: usize,
+    running: usize,
+    in_transit: usize,
+    tally: Tally,
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
+    /// The view of this moment. Counts are read one after the other: they agree when nothing moves.
+    pub(crate) fn describe(&self) -> CommunityView {
+        let plane = &self.plane;
+        let counters = &plane.counters;
+        let dead = plane.dead.counts();
+        let (revision, current, versions) = {
+            let state = self.state.lock();
+            let look = |entry: &Entry| {
+                let pool = state.pools.get(&entry.pool).map(|running| &*running.handle);
+                (self.version_view(entry, pool), pool.map(count))
+            };
+            let versions: Vec<_> = state.versions.entries().iter().map(look).collect();
+            let current = state.versions.current().map(|entry| entry.version.to_string());
+            (state.versions.revision().get(), current, versions)
+        };
+        let mut view = CommunityView {
+            name: plane.name.to_string(),
+            revision,
+            current,
+            versions: Vec::new(),
+            admitted: counters.admitted_delayed.load(Relaxed) + counters.admitted_before.load(Relaxed),
+            done: counters.done_before.load(Relaxed),
+            faults: counters.faults_before.load(Relaxed),
+            waiting: plane.unrouted.lock().len() as u64,
+            fenced: plane.fence.waiting() as u64,
+            delayed: plane.delayed.lock().len() as u64,
+            running: 0,
+            in_transit: 0,
+            taken: 0,
+            discarded: counters.discarded.load(Relaxed),
+            expired: counters.expired.load(Relaxed),
+            dead: dead.kept,
+            overflowed: dead.overflowed,
+            handed_back: dead.taken + counters.handed_back.load(Relaxed),
+        };
+        for (version, counts) in versions {
+            view.versions.push(version);
+            let Some(counts) = counts else { continue };
+            view.admitted += counts.admitted;
+            view.done += counts.tally.done;
+            view.faults += counts.tally.faults;
+            view.waiting += counts.waiting as u64;
+            view.taken += counts.not_begun as u64;
+            view.running += counts.running as u64;
+            view.in_transit += counts.in_transit as u64;
+        }
+        view
+    }
+
+    fn version_view(&self, entry: &Entry, pool: Option<&PoolHandle<J, O>>) -> VersionView {
+        let mut view = VersionView {
+            community: self.plane.name.to_string(),
+            name: entry.version.to_string(),
+            state: entry.state.into(),
+            workers: 0,
+            waiting: 0,
+            running: 0,
+            done: 0,
+            faults: 0,
+            held_up_by: Vec::new(),
+        };
+        let Some(pool) = pool else { return view };
+        let counts = count(pool);
+        view.workers = pool.desks().len();
+        view.waiting = counts.waiting + counts.not_begun;
+        view.running = counts.running;
+        view.done = counts.tally.done;
+        view.faults = counts.tally.faults;
+        if entry.state == State::Draining {
+            view.held_up_by = holders(pool);
+        }
+        view
+    }
+}
+
+fn count<J, O>(pool: &PoolHandle<J, O>) -> PoolCounts
+where
+    J: Send + Sync,
+    O: Send,
+{
+    let counts = pool.mailbox.counts();
+    let desks = pool.desks();
+    PoolCounts {
+        admitted: counts.admitted,
+        waiting: counts.waiting,
+        not_begun: desks.iter().map(|desk| desk.not_begun()).sum(),
+        running: desks.iter().filter(|desk| desk.in_hand().is_some()).count(),
+        in_transit: counts.in_transit,
+        tally: pool.tally(),
+    }
+}
+
+/// Who holds up a draining version.
+fn holders<J, O>(pool: &PoolHandle<J, O>) -> Vec<Holder>
+where
+    J: Send + Sync,
+    O: Send,
+{
+    let counts = pool.mailbox.counts();
+    let desks = pool.desks();
+    let waiting = counts.waiting + desks.iter().map(|desk| desk.not_begun()).sum::<usize>();
+    let running = desks.iter().filter_map(|desk| {
+        let job = desk.in_hand()?.get();
+        Some(Holder::Running { job, worker: desk.worker.get(), at_least: desk.busy_at_least() })
+    });
+    let rest = [
+        (waiting, Holder::Waiting(waiting)),
+        (counts.pins_away, Holder::Pinned(counts.pins_away)),
+        (counts.in_transit, Holder::InTransit(counts.in_transit)),
+    ];
+    running.chain(rest.into_iter().filter(|(count, _)| *count > 0).map(|(_, holder)| holder)).collect()
+}

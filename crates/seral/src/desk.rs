@@ -1,0 +1,267 @@
+//! A worker's desk: what others can reach of it while it works.
+//!
+//! On the desk lie the jobs that the worker took and has not begun, so that the pool and the watcher can take them back while a job
+//! blocks the worker; its vitals, written by the worker alone and read by anybody; and what it is asked to do.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Acquire;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::Release;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use seral_core::id::JobId;
+use seral_core::id::Version;
+use seral_core::id::WorkerId;
+use seral_core::time::Time;
+use seral_worker::Host;
+
+use crate::clock::Clock;
+use crate::job::Envelope;
+use crate::watcher;
+
+/// Where a worker is in its life: one way, from top to bottom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// Its factory and `start` run.
+    Starting,
+    /// It takes jobs.
+    Running,
+    /// It finishes the job in hand and takes no more.
+    Quiet,
+    /// Its `stop` runs.
+    Stopping,
+    /// It is gone.
+    Stopped,
+}
+
+/// What a worker is asked to do beyond its cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Urge {
+    /// Nothing.
+    None,
+    /// To end the job in hand early, of its own will.
+    Cancel,
+    /// To drop the job in hand at its next `await`.
+    Abandon,
+}
+
+/// See the [module](self).
+pub(crate) struct Desk<J, O> {
+    pub(crate) worker: WorkerId,
+    version: Version,
+    clock: Clock,
+    jobs: Mutex<VecDeque<Envelope<J, O>>>,
+
+    state: AtomicU8,
+    beats: AtomicU64,
+    begun: AtomicU64,
+    done: AtomicU64,
+    faults: AtomicU64,
+    /// The id of the job in hand plus one; zero for none.
+    in_hand: AtomicU64,
+    /// Settled jobs that the mailbox has not been told of.
+    unreported: AtomicUsize,
+
+    /// Written by the watcher alone: the value of `begun` at its last look, and for how many looks it has been the same.
+    seen_begun: AtomicU64,
+    looks: AtomicU64,
+
+    urge: AtomicU8,
+    urged: Mutex<Vec<Waker>>,
+}
+
+/// A worker's counters, as read at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) done: u64,
+    pub(crate) faults: u64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.done += other.done;
+        self.faults += other.faults;
+    }
+}
+
+impl<J, O> Desk<J, O> {
+    pub(crate) fn new(worker: WorkerId, version: Version, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            worker,
+            version,
+            clock,
+            jobs: Mutex::new(VecDeque::new()),
+            state: AtomicU8::new(WorkerState::Starting as u8),
+            beats: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+            in_hand: AtomicU64::new(0),
+            unreported: AtomicUsize::new(0),
+            seen_begun: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
+            urge: AtomicU8::new(Urge::None as u8),
+            urged: Mutex::new(Vec::new()),
+        })
+    }
+
+    // ---- jobs not begun --------------------------------------------------------------------------------------------
+
+    /// Lends the place where taken jobs are put.
+    pub(crate) fn with_jobs<R>(&self, put: impl FnOnce(&mut VecDeque<Envelope<J, O>>) -> R) -> R {
+        put(&mut self.jobs.lock())
+    }
+
+    /// The next job to begin.
+    pub(crate) fn next(&self) -> Option<Envelope<J, O>> {
+        self.jobs.lock().pop_front()
+    }
+
+    /// Clears the desk. The lock of the desk is not held when the jobs reach a mailbox.
+    pub(crate) fn clear(&self) -> VecDeque<Envelope<J, O>> {
+        std::mem::take(&mut *self.jobs.lock())
+    }
+
+    // ---- vitals: written by the worker alone -----------------------------------------------------------------------
+
+    pub(crate) fn beat(&self) {
+        bump(&self.beats);
+    }
+
+    pub(crate) fn begin(&self, job: JobId) {
+        bump(&self.begun);
+        self.in_hand.store(job.get() + 1, Relaxed);
+    }
+
+    /// The job in hand is settled, as done or with a fault.
+    pub(crate) fn settled(&self, done: bool) {
+        bump(if done { &self.done } else { &self.faults });
+        self.let_go();
+    }
+
+    /// The job in hand has left without being done or failed: it was handed back, or had expired.
+    pub(crate) fn let_go(&self) {
+        self.in_hand.store(0, Relaxed);
+        self.unreported.store(self.unreported.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Settled jobs since this was last asked.
+    pub(crate) fn take_unreported(&self) -> usize {
+        let settled = self.unreported.load(Relaxed);
+        self.unreported.store(0, Relaxed);
+        settled
+    }
+
+    pub(crate) fn set_state(&self, state: WorkerState) {
+        self.state.store(state as u8, Release);
+    }
+
+    // ---- vitals: read by anybody -----------------------------------------------------------------------------------
+
+    pub(crate) fn state(&self) -> WorkerState {
+        match self.state.load(Acquire) {
+            0 => WorkerState::Starting,
+            1 => WorkerState::Running,
+            2 => WorkerState::Quiet,
+            3 => WorkerState::Stopping,
+            _ => WorkerState::Stopped,
+        }
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        Tally { done: self.done.load(Relaxed), faults: self.faults.load(Relaxed) }
+    }
+
+    pub(crate) fn beats(&self) -> u64 {
+        self.beats.load(Relaxed)
+    }
+
+    pub(crate) fn in_hand(&self) -> Option<JobId> {
+        self.in_hand.load(Relaxed).checked_sub(1).map(JobId::new)
+    }
+
+    pub(crate) fn not_begun(&self) -> usize {
+        self.jobs.lock().len()
+    }
+
+    // ---- watching --------------------------------------------------------------------------------------------------
+
+    /// For the watcher, at intervals: whether the worker has been at the same job since the last look.
+    pub(crate) fn is_stuck(&self) -> bool {
+        let begun = self.begun.load(Relaxed);
+        let same = self.in_hand().is_some() && self.seen_begun.swap(begun, Relaxed) == begun;
+        let looks = if same { self.looks.load(Relaxed) + 1 } else { 0 };
+        self.looks.store(looks, Relaxed);
+        same
+    }
+
+    /// For how long the worker has been at its job, as far as the watcher noticed.
+    pub(crate) fn busy_at_least(&self) -> Duration {
+        let looks = u32::try_from(self.looks.load(Relaxed)).unwrap_or(u32::MAX);
+        watcher::INTERVAL.saturating_mul(looks)
+    }
+
+    // ---- urging ----------------------------------------------------------------------------------------------------
+
+    /// Asks the worker to end its job. An urge only grows.
+    pub(crate) fn urge(&self, urge: Urge) {
+        self.urge.fetch_max(urge as u8, Release);
+        for waker in std::mem::take(&mut *self.urged.lock()) {
+            waker.wake();
+        }
+    }
+
+    /// Whether the worker is urged at least this much; if not, the task is woken when that changes.
+    pub(crate) fn poll_urge(&self, urge: Urge, task: &Context<'_>) -> Poll<()> {
+        if self.is_urged(urge) {
+            return Poll::Ready(());
+        }
+        let mut urged = self.urged.lock();
+        if !urged.iter().any(|waker| waker.will_wake(task.waker())) {
+            urged.push(task.waker().clone());
+        }
+        drop(urged);
+        // Looked at again after registering, so that an urge in between is not missed.
+        if self.is_urged(urge) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn is_urged(&self, urge: Urge) -> bool {
+        self.urge.load(Acquire) >= urge as u8
+    }
+}
+
+/// One writer, so load and store are enough and cost no locked instruction.
+fn bump(counter: &AtomicU64) {
+    counter.store(counter.load(Relaxed) + 1, Relaxed);
+}
+
+impl<J: Send + Sync, O: Send> Host for Desk<J, O> {
+    fn version(&self) -> &Version {
+        &self.version
+    }
+
+    fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_urged(Urge::Cancel)
+    }
+
+    fn poll_cancelled(&self, task: &mut Context<'_>) -> Poll<()> {
+        self.poll_urge(Urge::Cancel, task)
+    }
+}

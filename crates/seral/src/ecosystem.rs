@@ -1,0 +1,413 @@
+//! The ecosystem: the root of everything, and its end.
+
+use std::fmt;
+use std::future::Future;
+use std::future::IntoFuture;
+use std::future::pending;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use dashmap::Entry;
+use futures_core::Stream;
+use ractor::Actor;
+use ractor::ActorProcessingErr;
+use ractor::ActorRef;
+use ractor::SupervisionEvent;
+use seral_core::retry::RetryPolicy;
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
+
+use crate::closing::AnyCommunity;
+use crate::community::Community;
+use crate::community_actor::CommunityActor;
+use crate::community_actor::Nothing;
+use crate::control::Control;
+use crate::desk::Urge;
+use crate::error::CommunityError;
+use crate::error::FindError;
+use crate::event::Events;
+use crate::hand_back;
+use crate::hand_back::HandBackHook;
+use crate::hand_back::HandedBack;
+use crate::intake::Stage;
+use crate::plane::DataPlane;
+use crate::plane::Limits;
+use crate::report::CommunityReport;
+use crate::report::ShutdownEnd;
+use crate::report::ShutdownReport;
+use crate::root::Root;
+use crate::view::EcosystemView;
+use crate::watcher;
+use crate::watcher::Watched;
+
+/// How long [`Ecosystem::run_until`] lets jobs finish. Container platforms kill a process 30 s after SIGTERM; 5 s are left for handing back.
+pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(25);
+
+/// How long a running job has to end of its own will once the deadline has passed and it was asked to.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Communities that run and end together. A handle, cheap to clone.
+///
+/// Nothing is global: two ecosystems in one process do not meet.
+#[derive(Clone)]
+pub struct Ecosystem {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    root: Arc<Root>,
+    actor: OnceCell<ActorRef<Nothing>>,
+    directory: DashMap<String, Arc<dyn AnyCommunity>>,
+    report: OnceCell<ShutdownReport>,
+    intake: crate::intake::Intake,
+}
+
+impl fmt::Debug for Ecosystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ecosystem").field("name", &self.inner.root.name).finish_non_exhaustive()
+    }
+}
+
+impl Ecosystem {
+    /// An ecosystem without communities. Starts nothing: no task, no thread, until the first community is made.
+    pub fn new(name: &str) -> Self {
+        let inner = Inner {
+            root: Arc::new(Root::new(name)),
+            actor: OnceCell::new(),
+            directory: DashMap::new(),
+            report: OnceCell::new(),
+            intake: crate::intake::Intake::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inner.root.name
+    }
+
+    /// Makes a community of workers that take `J` and give `O`. Await it to make it; settings come first:
+    /// `shop.community::<Order, Receipt>("orders").mailbox(1_000).await`.
+    pub fn community<J, O>(&self, name: &str) -> CommunityBuilder<J, O> {
+        CommunityBuilder {
+            ecosystem: self.clone(),
+            name: name.to_owned(),
+            limits: Limits::default(),
+            hand_back: None,
+            types: PhantomData,
+        }
+    }
+
+    /// The handle of a community that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`FindError`] says which communities there are, or which types this one has.
+    pub fn find<J: Send + Sync + 'static, O: Send + 'static>(
+        &self,
+        name: &str,
+    ) -> Result<Community<J, O>, FindError> {
+        let Some(found) = self.inner.directory.get(name).map(|found| Arc::clone(found.value())) else {
+            let known = self.communities().into_iter().map(|(name, _)| name).collect();
+            return Err(FindError::Unknown { name: name.to_owned(), known });
+        };
+        found.as_any().downcast_ref::<Community<J, O>>().cloned().ok_or_else(|| FindError::OtherTypes {
+            name: name.to_owned(),
+            job: found.job_type(),
+            output: found.output_type(),
+        })
+    }
+
+    /// What is the case in all communities, at this moment. Prints as a table.
+    pub fn describe(&self) -> EcosystemView {
+        let communities = self.communities().iter().map(|(_, community)| community.describe()).collect();
+        EcosystemView { name: self.name().to_owned(), communities }
+    }
+
+    /// What happens in all communities, from now on.
+    pub fn events(&self) -> Events {
+        self.inner.root.events.subscribe()
+    }
+
+    // ---- the end ---------------------------------------------------------------------------------------------------
+
+    /// Runs until the first signal, then shuts down with a deadline of 25 s. A second signal skips to handing back.
+    ///
+    /// `ecosystem.run_until(seral::signal::terminate()).await` is what a service ends its `main` with.
+    pub async fn run_until(&self, signals: impl Stream<Item = ()>) -> ShutdownReport {
+        let mut signals = pin!(signals);
+        poll_fn(|task| signals.as_mut().poll_next(task)).await;
+        let second = poll_fn(|task| signals.as_mut().poll_next(task));
+        self.end(SHUTDOWN_DEADLINE, async {
+            // A stream that has ended brings no second signal.
+            if second.await.is_none() {
+                pending::<()>().await;
+            }
+        })
+        .await
+    }
+
+    /// Shuts down: refuses jobs from outside, lets all admitted jobs finish, and lets the workers close cleanly.
+    ///
+    /// What is not finished by the deadline is handed back, uncharged: waiting jobs at once; running jobs are asked to end, have a second for
+    /// it, and are then dropped at their next `await`. Delayed jobs that are not due before the deadline, and dead letters, are handed back as
+    /// well. Shutting down again gives the same report.
+    ///
+    /// Not cancel safe in this sense: dropped half-way, the ecosystem stays closed to jobs from outside; call it again to finish.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        self.end(deadline, pending()).await
+    }
+
+    async fn end(&self, deadline: Duration, cut_short: impl Future<Output = ()>) -> ShutdownReport {
+        self.inner.report.get_or_init(|| self.inner.close(deadline, cut_short)).await.clone()
+    }
+
+    fn communities(&self) -> Vec<(String, Arc<dyn AnyCommunity>)> {
+        self.inner.communities()
+    }
+}
+
+impl Inner {
+    /// All communities, by name.
+    fn communities(&self) -> Vec<(String, Arc<dyn AnyCommunity>)> {
+        let named = |entry: dashmap::mapref::multiple::RefMulti<'_, String, Arc<dyn AnyCommunity>>| {
+            (entry.key().clone(), Arc::clone(entry.value()))
+        };
+        let mut communities: Vec<_> = self.directory.iter().map(named).collect();
+        communities.sort_by(|a, b| a.0.cmp(&b.0));
+        communities
+    }
+
+    /// Stop accepting, finish, hand back, close.
+    async fn close(&self, deadline: Duration, cut_short: impl Future<Output = ()>) -> ShutdownReport {
+        let clock = self.root.clock;
+        let began = clock.now();
+        self.intake.close_to(Stage::Closed);
+        let communities = self.communities();
+        let done_before: Vec<u64> = communities.iter().map(|(_, it)| it.describe().done).collect();
+        for (_, community) in &communities {
+            community.close_to(Stage::WorkersOnly);
+        }
+
+        let end = tokio::select! {
+            biased;
+            () = self.quiet(&communities, began.after(deadline)) => ShutdownEnd::Finished,
+            () = tokio::time::sleep(deadline) => ShutdownEnd::Deadline,
+            () = cut_short => ShutdownEnd::CutShort,
+        };
+        for (_, community) in &communities {
+            community.close_to(Stage::Closed);
+            community.take_out_all();
+        }
+        self.stop_workers(&communities, end).await;
+
+        let mut reports = Vec::new();
+        for ((name, community), done_before) in communities.iter().zip(done_before) {
+            // What a worker gave back in its last moment.
+            community.take_out_all();
+            let handed = community.hand_back().await;
+            let view = community.describe();
+            reports.push(CommunityReport {
+                name: name.clone(),
+                finished: view.done.saturating_sub(done_before),
+                handed_back: handed.jobs,
+                dead_letters: handed.dead_letters,
+                taken: handed.taken,
+                still_running: view.running,
+            });
+        }
+        if let Some(actor) = self.actor.get() {
+            actor.stop(Some("the ecosystem was shut down".to_owned()));
+        }
+        ShutdownReport { end, took: clock.now().since(began), communities: reports }
+    }
+
+    /// Waits until nothing is unfinished in any community, apart from what is delayed past `until`.
+    async fn quiet(&self, communities: &[(String, Arc<dyn AnyCommunity>)], until: seral_core::time::Time) {
+        let admitted = || communities.iter().map(|(_, it)| it.admitted()).sum::<u64>();
+        loop {
+            let mut stirred = pin!(self.root.stirred.notified());
+            stirred.as_mut().enable();
+            let before = admitted();
+            let all_quiet = communities.iter().all(|(_, it)| it.is_quiet(until));
+            // A job may have sent another on to a community that was looked at before it: then something was admitted meanwhile.
+            if all_quiet && admitted() == before {
+                return;
+            }
+            if all_quiet {
+                continue;
+            }
+            stirred.await;
+        }
+    }
+
+    /// Lets the workers close cleanly. After a deadline, running jobs are asked to end first.
+    async fn stop_workers(&self, communities: &[(String, Arc<dyn AnyCommunity>)], end: ShutdownEnd) {
+        let all_stopped = async {
+            for (_, community) in communities {
+                community.stop().await;
+            }
+        };
+        let mut all_stopped = pin!(all_stopped);
+        let steps =
+            [(ShutdownEnd::Finished, GRACE * 2, None), (ShutdownEnd::Deadline, GRACE, Some(Urge::Cancel))];
+        for (_, time, urge) in
+            steps.into_iter().filter(|(step, ..)| *step == end || end != ShutdownEnd::Finished)
+        {
+            if let Some(urge) = urge {
+                communities.iter().for_each(|(_, it)| it.urge(urge));
+            }
+            if tokio::time::timeout(time, &mut all_stopped).await.is_ok() {
+                return;
+            }
+        }
+        communities.iter().for_each(|(_, it)| it.urge(Urge::Abandon));
+        // Code that blocks its thread cannot be ended; the report says so.
+        let _ = tokio::time::timeout(GRACE, &mut all_stopped).await;
+    }
+
+    fn takes_communities(&self) -> bool {
+        self.intake.stage() == Stage::Open
+    }
+}
+
+impl Watched for Inner {
+    fn look(&self) {
+        for entry in &self.directory {
+            entry.value().look();
+        }
+    }
+}
+
+/// A community about to be made; see [`Ecosystem::community`].
+#[must_use = "a community is made when this is awaited"]
+pub struct CommunityBuilder<J, O> {
+    ecosystem: Ecosystem,
+    name: String,
+    limits: Limits,
+    hand_back: Option<HandBackHook<J>>,
+    types: PhantomData<fn() -> O>,
+}
+
+impl<J, O> fmt::Debug for CommunityBuilder<J, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommunityBuilder")
+            .field("name", &self.name)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
+    /// How many jobs may wait in the mailbox of a version, those behind their key included; at least 1. Then `send` waits. Default =
+    /// 10,000: a tenth of a second of work at 100,000 jobs a second.
+    pub fn mailbox(mut self, capacity: usize) -> Self {
+        self.limits.mailbox = capacity;
+        self
+    }
+
+    /// How many jobs may be delayed at a time. Default = 1,000,000.
+    pub fn delayed(mut self, capacity: usize) -> Self {
+        self.limits.delayed = capacity;
+        self
+    }
+
+    /// How many dead letters are kept; the oldest makes room for the newest. Default = 10,000.
+    pub fn dead_letters(mut self, capacity: usize) -> Self {
+        self.limits.dead_letters = capacity;
+        self
+    }
+
+    /// What becomes of a job after a failed attempt. Default = three attempts.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.limits.retry = policy;
+        self
+    }
+
+    /// What to do with jobs that are not done when the ecosystem shuts down, and with dead letters: store them, and submit them again after
+    /// the start. The hook has 3 s. Default = none: they are reported, and gone.
+    pub fn hand_back<F, Fut>(mut self, take: F) -> Self
+    where
+        F: Fn(Vec<HandedBack<J>>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.hand_back = Some(hand_back::hook(take));
+        self
+    }
+
+    async fn make(self) -> Result<Community<J, O>, CommunityError> {
+        if Handle::try_current().is_err() {
+            return Err(CommunityError::NoRuntime);
+        }
+        let Self { ecosystem, name, limits, hand_back, .. } = self;
+        let inner = &ecosystem.inner;
+        let root_actor = inner.actor.get_or_try_init(|| start(inner)).await?;
+        let plane = Arc::new(DataPlane::new(&name, Arc::clone(&inner.root), limits));
+        let community = Community { control: Arc::new(Control::new(plane, hand_back)) };
+        match inner.directory.entry(name.clone()) {
+            _ if !inner.takes_communities() => return Err(CommunityError::ShutDown),
+            Entry::Occupied(_) => return Err(CommunityError::NameTaken { name }),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Arc::new(community.clone()));
+            }
+        }
+        let actor = CommunityActor(PhantomData);
+        let arguments = Arc::clone(&community.control);
+        let spawned = Actor::spawn_linked(None, actor, arguments, root_actor.get_cell()).await;
+        match spawned {
+            Ok(_) => Ok(community),
+            Err(error) => {
+                inner.directory.remove(&name);
+                Err(CommunityError::Spawn { why: error.to_string() })
+            }
+        }
+    }
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for CommunityBuilder<J, O> {
+    type Output = Result<Community<J, O>, CommunityError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.make())
+    }
+}
+
+/// Starts the root actor and the watcher.
+async fn start(inner: &Arc<Inner>) -> Result<ActorRef<Nothing>, CommunityError> {
+    let spawned = Actor::spawn(None, EcosystemActor, ()).await;
+    let (actor, _) = spawned.map_err(|error| CommunityError::Spawn { why: error.to_string() })?;
+    watcher::watch(Arc::downgrade(inner));
+    Ok(actor)
+}
+
+/// The root of the supervision tree. It only holds it together.
+struct EcosystemActor;
+
+impl Actor for EcosystemActor {
+    type Msg = Nothing;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Nothing>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    /// Without this, the end of one community would end all.
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Nothing>,
+        event: SupervisionEvent,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(_, error) = event {
+            tracing::error!(target: "seral", %error, "a community failed");
+        }
+        Ok(())
+    }
+}

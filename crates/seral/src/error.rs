@@ -1,0 +1,271 @@
+//! What can go wrong, named after the act. Errors of sending give the job back by value.
+
+use std::fmt;
+use std::time::Duration;
+
+use seral_core::id::Attempt;
+use seral_core::id::Version;
+use thiserror::Error;
+
+/// A job was not admitted. It comes back: see [`into_job`](Self::into_job).
+#[derive(Error)]
+#[non_exhaustive]
+pub enum SendError<J> {
+    /// There is no room now. `send` waits for it.
+    #[error("the mailbox is full; use `send` to wait for room")]
+    Full(J),
+    /// No version has been deployed yet. `send` waits for one.
+    #[error("no version is deployed; call `deploy` first, or use `send` to wait for one")]
+    NoVersion(J),
+    /// The community is shutting down and takes no jobs from outside.
+    #[error("the community is shutting down and takes no new jobs")]
+    Closed(J),
+    /// The job names a version that does not serve it.
+    #[error("version {version} does not take jobs{}", .current.as_ref().map(|v| format!("; the current version is {v}")).unwrap_or_default())]
+    PinUnserved {
+        /// The job.
+        job: J,
+        /// The version that it names.
+        version: Version,
+        /// The version that is current, if there is one.
+        current: Option<Version>,
+    },
+    /// A worker asked its own community, or a community that waits for it: no answer could ever come.
+    #[error(
+        "asking here would wait for ever: this worker is part of what the answer waits for; send instead of asking"
+    )]
+    WouldDeadlock(J),
+}
+
+impl<J> SendError<J> {
+    /// The job that was not admitted.
+    pub fn into_job(self) -> J {
+        match self {
+            Self::Full(job)
+            | Self::NoVersion(job)
+            | Self::Closed(job)
+            | Self::WouldDeadlock(job)
+            | Self::PinUnserved { job, .. } => job,
+        }
+    }
+}
+
+impl<J> SendError<J> {
+    /// The same error with something made of the job.
+    pub(crate) fn map<K>(self, make: impl FnOnce(J) -> K) -> SendError<K> {
+        match self {
+            Self::Full(job) => SendError::Full(make(job)),
+            Self::NoVersion(job) => SendError::NoVersion(make(job)),
+            Self::Closed(job) => SendError::Closed(make(job)),
+            Self::WouldDeadlock(job) => SendError::WouldDeadlock(make(job)),
+            Self::PinUnserved { job, version, current } => {
+                SendError::PinUnserved { job: make(job), version, current }
+            }
+        }
+    }
+}
+
+/// Without the job, which need not be printable.
+impl<J> fmt::Debug for SendError<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_) => f.write_str("Full(..)"),
+            Self::NoVersion(_) => f.write_str("NoVersion(..)"),
+            Self::Closed(_) => f.write_str("Closed(..)"),
+            Self::WouldDeadlock(_) => f.write_str("WouldDeadlock(..)"),
+            Self::PinUnserved { version, .. } => write!(f, "PinUnserved({version:?}, ..)"),
+        }
+    }
+}
+
+/// `send_all` stopped early.
+#[derive(Error)]
+#[error("{sent} jobs were admitted, then: {why}")]
+pub struct SendAllError<J> {
+    /// How many jobs were admitted.
+    pub sent: usize,
+    /// Why the next was not. Gives back the job if one had been taken from the iterator.
+    pub why: SendError<Option<J>>,
+}
+
+impl<J> fmt::Debug for SendAllError<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendAllError").field("sent", &self.sent).field("why", &self.why).finish()
+    }
+}
+
+/// An admitted job did not come to an output.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// All attempts failed, or the worker set the job aside. It is kept as a dead letter.
+    #[error("the job failed after {attempts} attempt(s), the last one with: {last}")]
+    Failed {
+        /// How many attempts were made.
+        attempts: Attempt,
+        /// What the last one ended with.
+        last: String,
+    },
+    /// The worker gave the job up.
+    #[error("the worker discarded the job: {why}")]
+    Discarded {
+        /// What it said.
+        why: String,
+    },
+    /// The job's deadline passed before it was started.
+    #[error("the deadline passed before the job was started")]
+    Expired,
+    /// The ecosystem shut down first; the job went to the hand-back hook.
+    #[error("the ecosystem shut down before the job was done; the job was handed back")]
+    HandedBack,
+    /// The runtime went away with the job in it.
+    #[error("the runtime ended before the job was done")]
+    RuntimeGone,
+}
+
+/// [`ask`](crate::Community::ask) got no output.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AskError<J> {
+    /// The job was not admitted and comes back.
+    #[error(transparent)]
+    Send(#[from] SendError<J>),
+    /// The job was admitted and did not come to an output.
+    #[error(transparent)]
+    Job(JobError),
+}
+
+/// A community could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CommunityError {
+    /// There is no tokio runtime here.
+    #[error("there is no tokio runtime here; call this inside `#[tokio::main]` or `Runtime::block_on`")]
+    NoRuntime,
+    /// The ecosystem has a community of this name.
+    #[error("the ecosystem has a community {name:?} already; `find` gives its handle")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The ecosystem has been shut down.
+    #[error("the ecosystem is shutting down and takes no new communities")]
+    ShutDown,
+    /// An actor could not be started.
+    #[error("the actors of the community could not be started: {why}")]
+    Spawn {
+        /// What the actor runtime said.
+        why: String,
+    },
+}
+
+/// There is no such community.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// No community has this name.
+    #[error("there is no community {name:?}; there are: {}", if .known.is_empty() { "none".to_owned() } else { .known.join(", ") })]
+    Unknown {
+        /// The name that was looked for.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// The community has other types.
+    #[error("community {name:?} is a `Community<{job}, {output}>`")]
+    OtherTypes {
+        /// The name that was looked for.
+        name: String,
+        /// The type of its jobs.
+        job: &'static str,
+        /// The type of its outputs.
+        output: &'static str,
+    },
+}
+
+/// A version could not be deployed. Nothing else has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// Its workers could not be started.
+    #[error("version {version} could not be started and gets no jobs: {why}")]
+    Start {
+        /// The version.
+        version: Version,
+        /// What the first worker that failed said.
+        why: String,
+    },
+    /// Its workers took too long to start.
+    #[error("version {version} did not start within {deadline:?} and gets no jobs")]
+    StartTimeout {
+        /// The version.
+        version: Version,
+        /// How long it had.
+        deadline: Duration,
+    },
+    /// The name belongs to another build.
+    #[error("version {version} was deployed before with another build; give the new build a new name")]
+    OtherBuild {
+        /// The version.
+        version: Version,
+    },
+    /// The name or the size is not usable.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// A rollback was called while the version was loading.
+    #[error("a rollback was called before version {version} was current; it gets no jobs")]
+    Overtaken {
+        /// The version.
+        version: Version,
+    },
+    /// The community is shutting down, or the dispatcher was restarted meanwhile.
+    #[error("the deploy was interrupted; `describe` says which version is current")]
+    Interrupted,
+}
+
+/// A version could not be rolled back. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RollbackError {
+    /// There is no version before the current one.
+    #[error("there is no earlier version to go back to")]
+    NothingBefore,
+    /// The earlier version's workers were gone, and could not be started again.
+    #[error("the earlier version could not be started again, so the current one stays: {why}")]
+    Start {
+        /// What the first worker that failed said.
+        why: String,
+    },
+    /// The community is shutting down, or the dispatcher was restarted meanwhile.
+    #[error("the rollback was interrupted; `describe` says which version is current")]
+    Interrupted,
+}
+
+/// A pool could not be scaled.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ScaleError {
+    /// No such version has workers.
+    #[error("version {version} has no workers; deploy it first")]
+    NotRunning {
+        /// The version.
+        version: Version,
+    },
+    /// A pool needs a worker.
+    #[error("a pool needs between 1 and {max} workers")]
+    Size {
+        /// The most workers that a pool may have.
+        max: usize,
+    },
+    /// The community is shutting down, or an actor was restarted meanwhile.
+    #[error("the scaling was interrupted; `describe` says how many workers there are")]
+    Interrupted,
+}
+
+/// Nothing can be said about a version.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("version {version} is not known here; `describe` lists the versions that are")]
+pub struct UnknownVersion {
+    /// The version.
+    pub version: Version,
+}

@@ -1,0 +1,215 @@
+//! What may be observed as it happens: verbs, state changes, faults, restarts. Never one event for each successful job.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seral_core::id::Attempt;
+use seral_core::id::JobId;
+use seral_core::id::Version;
+use seral_core::id::WorkerId;
+use seral_core::versions::State;
+use seral_core::versions::Takeover;
+use tokio::sync::broadcast;
+
+/// How many events a reader may be behind before it misses some. A burst of 1,000 faults is read without a gap; a reader that does
+/// not read costs at most this much memory.
+const BACKLOG: usize = 1024;
+
+/// Something that happened in a community.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A version changed its state.
+    VersionChanged {
+        /// The community.
+        community: Arc<str>,
+        /// The version.
+        version: Version,
+        /// The state it is in now.
+        state: State,
+    },
+    /// A rollback took effect.
+    RolledBack {
+        /// The community.
+        community: Arc<str>,
+        /// The version that was current.
+        from: Version,
+        /// The version that is current.
+        to: Version,
+        /// Whether its workers were still there.
+        how: Takeover,
+    },
+    /// After a rollback, all waiting jobs of the replaced version have been moved.
+    Recalled {
+        /// The community.
+        community: Arc<str>,
+        /// The version that was replaced.
+        version: Version,
+        /// How many jobs were moved.
+        jobs: usize,
+        /// How long it took, since the rollback.
+        took: Duration,
+    },
+    /// A pool was told to have another size.
+    Scaled {
+        /// The community.
+        community: Arc<str>,
+        /// The version.
+        version: Version,
+        /// How many workers it had.
+        from: usize,
+        /// How many it is to have.
+        to: usize,
+    },
+    /// An attempt at a job failed.
+    AttemptFailed {
+        /// The community.
+        community: Arc<str>,
+        /// The job.
+        job: JobId,
+        /// Which attempt.
+        attempt: Attempt,
+        /// The version that processed it.
+        version: Version,
+        /// The worker that processed it.
+        worker: WorkerId,
+        /// How it failed.
+        fault: String,
+    },
+    /// A job was set aside as a dead letter.
+    DeadLettered {
+        /// The community.
+        community: Arc<str>,
+        /// The job.
+        job: JobId,
+        /// Why.
+        reason: String,
+    },
+    /// The dead letters were full, so the oldest was dropped.
+    DeadLetterDropped {
+        /// The community.
+        community: Arc<str>,
+        /// The job that was dropped.
+        job: JobId,
+    },
+    /// A worker ended against our will and is started again.
+    WorkerFailed {
+        /// The community.
+        community: Arc<str>,
+        /// Its version.
+        version: Version,
+        /// The worker.
+        worker: WorkerId,
+        /// What it ended with.
+        why: String,
+        /// How long until it is started again.
+        restart_in: Duration,
+    },
+    /// A dispatcher or a pool failed and was started again. No job is lost by it.
+    ActorRestarted {
+        /// The community.
+        community: Arc<str>,
+        /// Which actor.
+        actor: &'static str,
+        /// What it ended with.
+        why: String,
+    },
+    /// This reader was too slow and missed so many events.
+    Missed(u64),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VersionChanged { community, version, state } => {
+                write!(f, "{community} {version} is {state:?}")
+            }
+            Self::RolledBack { community, from, to, how } => {
+                write!(f, "{community} rolled back from {from} to {to} ({how:?})")
+            }
+            Self::Recalled { community, version, jobs, took } => {
+                write!(f, "{community} {version}: {jobs} waiting jobs moved in {took:?}")
+            }
+            Self::Scaled { community, version, from, to } => {
+                write!(f, "{community} {version} scaled from {from} to {to} workers")
+            }
+            Self::AttemptFailed { community, job, attempt, version, worker, fault } => {
+                write!(
+                    f,
+                    "{community} {version}: job {job} failed at attempt {attempt} on worker {worker}: {fault}"
+                )
+            }
+            Self::DeadLettered { community, job, reason } => {
+                write!(f, "{community}: job {job} is a dead letter: {reason}")
+            }
+            Self::DeadLetterDropped { community, job } => {
+                write!(f, "{community}: the dead letters are full, job {job} was dropped")
+            }
+            Self::WorkerFailed { community, version, worker, why, restart_in } => {
+                write!(f, "{community} {version}: worker {worker} failed, restarts in {restart_in:?}: {why}")
+            }
+            Self::ActorRestarted { community, actor, why } => {
+                write!(f, "{community}: the {actor} was restarted: {why}")
+            }
+            Self::Missed(count) => write!(f, "{count} events were missed"),
+        }
+    }
+}
+
+/// Where events are sent. Costs one load when nobody listens.
+#[derive(Clone, Debug)]
+pub(crate) struct EventSink {
+    sender: broadcast::Sender<Event>,
+}
+
+impl EventSink {
+    pub(crate) fn new() -> Self {
+        Self { sender: broadcast::Sender::new(BACKLOG) }
+    }
+
+    /// Tells whoever listens: readers of `events()`, and the subscriber of `tracing` if there is one.
+    pub(crate) fn tell(&self, make: impl FnOnce() -> Event) {
+        let read = self.sender.receiver_count() > 0;
+        let traced = tracing::enabled!(target: "seral", tracing::Level::INFO);
+        if !read && !traced {
+            return;
+        }
+        let event = make();
+        match event {
+            Event::AttemptFailed { .. } | Event::WorkerFailed { .. } | Event::ActorRestarted { .. } => {
+                tracing::warn!(target: "seral", "{event}");
+            }
+            Event::DeadLettered { .. } | Event::DeadLetterDropped { .. } => {
+                tracing::error!(target: "seral", "{event}");
+            }
+            _ => tracing::info!(target: "seral", "{event}"),
+        }
+        if read {
+            let _ = self.sender.send(event);
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> Events {
+        Events { receiver: self.sender.subscribe() }
+    }
+}
+
+/// A reader of events, from the moment of its making. A slow reader never slows the ecosystem: it gets [`Event::Missed`].
+#[derive(Debug)]
+pub struct Events {
+    receiver: broadcast::Receiver<Event>,
+}
+
+impl Events {
+    /// The next event; `None` when the ecosystem is gone.
+    ///
+    /// Cancel safe: no event is lost when the future is dropped.
+    pub async fn next(&mut self) -> Option<Event> {
+        match self.receiver.recv().await {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Missed(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}

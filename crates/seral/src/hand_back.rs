@@ -1,0 +1,69 @@
+//! Jobs that come back to the application when the ecosystem shuts down before they are done.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seral_core::id::Attempt;
+use seral_core::id::JobId;
+use seral_core::id::Key;
+use seral_core::id::Version;
+
+/// Why a job was handed back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandBackReason {
+    /// It had not been started.
+    Waiting,
+    /// It was to be started so much later.
+    Delayed(Duration),
+    /// It was running, was asked to end, and did not finish. No attempt is charged.
+    Interrupted,
+    /// It was a dead letter, for this reason.
+    DeadLetter(String),
+}
+
+/// A job that was not done when the ecosystem shut down. Store it, and submit it again after the start.
+pub struct HandedBack<J> {
+    /// The job.
+    pub job: J,
+    /// Its number in the community that is gone.
+    pub id: JobId,
+    /// Its key, if it had one.
+    pub key: Option<Key>,
+    /// The version that it named, if it named one.
+    pub pin: Option<Version>,
+    /// The attempt that is to be made next.
+    pub attempt: Attempt,
+    /// Why it was handed back.
+    pub reason: HandBackReason,
+}
+
+/// Without the job, which need not be printable.
+impl<J> fmt::Debug for HandedBack<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandedBack")
+            .field("id", &self.id)
+            .field("key", &self.key)
+            .field("pin", &self.pin)
+            .field("attempt", &self.attempt)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+type Pending = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the application does with jobs that are handed back.
+pub(crate) type HandBackHook<J> = Arc<dyn Fn(Vec<HandedBack<J>>) -> Pending + Send + Sync>;
+
+/// Makes a hook of an async closure.
+pub(crate) fn hook<J, F, Fut>(take: F) -> HandBackHook<J>
+where
+    F: Fn(Vec<HandedBack<J>>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    Arc::new(move |jobs| Box::pin(take(jobs)))
+}

@@ -1,0 +1,137 @@
+//! A job on its way through a community, and the handle by which its sender follows it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+
+use seral_core::id::Attempt;
+use seral_core::id::JobId;
+use seral_core::id::Key;
+use seral_core::id::Priority;
+use seral_core::id::Version;
+use seral_core::mailbox::Queued;
+use seral_core::time::Time;
+use seral_worker::JobFacts;
+use tokio::sync::oneshot;
+
+use crate::error::JobError;
+use crate::inside::Askers;
+
+/// Where the outcome of a job goes.
+pub(crate) type Reply<O> = oneshot::Sender<Result<O, JobError>>;
+
+/// A job with everything that travels with it. It is moved, never copied: at every moment it is in exactly one place.
+pub(crate) struct Envelope<J, O> {
+    pub(crate) id: JobId,
+    pub(crate) attempt: Attempt,
+    pub(crate) payload: J,
+    pub(crate) reply: Option<Reply<O>>,
+    /// What most jobs do not have, so that they do not pay for it.
+    pub(crate) extras: Option<Box<Extras>>,
+}
+
+/// What a job may have besides its payload.
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(crate) key: Option<Key>,
+    /// Whether this job holds its key: it is the one of its key that may go.
+    pub(crate) holds_key: bool,
+    pub(crate) pin: Option<Version>,
+    pub(crate) deadline: Option<Time>,
+    pub(crate) priority: Priority,
+    pub(crate) askers: Option<Arc<Askers>>,
+}
+
+impl<J, O> Envelope<J, O> {
+    pub(crate) fn new(id: JobId, payload: J) -> Self {
+        Self { id, attempt: Attempt::FIRST, payload, reply: None, extras: None }
+    }
+
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.extras.as_ref()?.key.as_ref()
+    }
+
+    pub(crate) fn pin(&self) -> Option<&Version> {
+        self.extras.as_ref()?.pin.as_ref()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.extras.as_ref()?.deadline
+    }
+
+    pub(crate) fn is_expired(&self, now: impl FnOnce() -> Time) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now())
+    }
+
+    pub(crate) fn holds_key(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.holds_key)
+    }
+
+    /// Whether the job has a key that it does not hold yet, so that it has to pass the fence.
+    pub(crate) fn wants_key(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.key.is_some() && !extras.holds_key)
+    }
+
+    pub(crate) fn set_holds_key(&mut self, holds: bool) {
+        if let Some(extras) = &mut self.extras {
+            extras.holds_key = holds;
+        }
+    }
+
+    pub(crate) fn facts(&self) -> JobFacts {
+        JobFacts { id: self.id, attempt: self.attempt, key: self.key().cloned(), deadline: self.deadline() }
+    }
+
+    /// Ends the job: whoever waits for it hears, and the payload remains.
+    pub(crate) fn finish(self, outcome: Result<O, JobError>) -> J {
+        if let Some(reply) = self.reply {
+            // Nobody listening is fine: the handle was dropped, the job ran on.
+            let _ = reply.send(outcome);
+        }
+        self.payload
+    }
+}
+
+impl<J, O> Queued for Envelope<J, O> {
+    fn priority(&self) -> Priority {
+        self.extras.as_ref().map_or(Priority::Normal, |extras| extras.priority)
+    }
+
+    fn is_pinned(&self) -> bool {
+        self.pin().is_some()
+    }
+}
+
+/// A job that was admitted. Awaiting it gives the job's final outcome; dropping it lets the job run on.
+///
+/// Cancel safe: it can be awaited by reference, and a dropped wait loses nothing.
+#[must_use = "await it for the outcome; drop it explicitly to let the job run on"]
+pub struct JobHandle<O> {
+    pub(crate) id: JobId,
+    pub(crate) outcome: oneshot::Receiver<Result<O, JobError>>,
+}
+
+impl<O> JobHandle<O> {
+    /// The job's number in its community.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+}
+
+/// The output, or why there is none.
+impl<O> Future for JobHandle<O> {
+    type Output = Result<O, JobError>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.outcome).poll(task).map(|outcome| outcome.unwrap_or(Err(JobError::RuntimeGone)))
+    }
+}
+
+impl<O> fmt::Debug for JobHandle<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobHandle").field("id", &self.id).finish_non_exhaustive()
+    }
+}

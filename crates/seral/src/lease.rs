@@ -1,0 +1,122 @@
+//! The hold that a worker has on its seat and on the jobs it took. Whatever ends the worker, nothing it held is lost.
+//!
+//! Three guards, each inside the one before: the *chair* (a seat at the mailbox), the *lease* (the jobs taken and not begun), and the
+//! *job in hand*. They are locals of the worker's running future, so a panic, a kill or the end of the runtime drops them before the
+//! supervisor hears, in the right order:
+//!
+//! 1. the job in hand, if it is not settled, is settled as lost: the retry policy decides, an attempt is charged;
+//! 2. the jobs not begun go back to the front of the mailbox, uncharged;
+//! 3. the seat is given up, and the mailbox learns how many jobs were settled.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use seral_core::mailbox::Seat;
+
+use crate::desk::Desk;
+use crate::job::Envelope;
+use crate::plane::DataPlane;
+use crate::pool_handle::PoolHandle;
+use crate::settlement::Ended;
+
+/// A worker's place at the mailbox of its pool, for as long as the worker runs.
+pub(crate) struct Chair<J: Send + Sync, O: Send> {
+    plane: Arc<DataPlane<J, O>>,
+    pool: Arc<PoolHandle<J, O>>,
+    desk: Arc<Desk<J, O>>,
+    seat: Seat,
+}
+
+impl<J: Send + Sync, O: Send> Chair<J, O> {
+    /// Takes a place.
+    pub(crate) fn take(
+        plane: &Arc<DataPlane<J, O>>,
+        pool: &Arc<PoolHandle<J, O>>,
+        desk: &Arc<Desk<J, O>>,
+    ) -> Self {
+        let seat = pool.join(desk);
+        Self { plane: Arc::clone(plane), pool: Arc::clone(pool), desk: Arc::clone(desk), seat }
+    }
+
+    /// Waits for jobs and takes up to `max`; `None` when the worker should leave.
+    ///
+    /// Cancel safe: what was taken when the future is dropped lies on the desk, and goes back when the chair is given up.
+    pub(crate) async fn get_jobs(&self, max: usize) -> Option<Lease<'_, J, O>> {
+        let mut settled = self.desk.take_unreported();
+        let got_jobs = poll_fn(|task| {
+            self.desk.with_jobs(|jobs: &mut VecDeque<_>| {
+                self.pool.mailbox.poll_take(self.seat, &mut settled, max, jobs, task)
+            })
+        })
+        .await;
+        if !got_jobs {
+            return None;
+        }
+        let taken = self.desk.not_begun();
+        Some(Lease { chair: self, taken })
+    }
+}
+
+impl<J: Send + Sync, O: Send> Drop for Chair<J, O> {
+    fn drop(&mut self) {
+        self.pool.leave(self.seat, &self.desk);
+    }
+}
+
+/// The jobs of one batch.
+pub(crate) struct Lease<'a, J: Send + Sync, O: Send> {
+    chair: &'a Chair<J, O>,
+    /// How many jobs were taken.
+    pub(crate) taken: usize,
+}
+
+impl<J: Send + Sync, O: Send> Lease<'_, J, O> {
+    /// The next job of the batch, in hand.
+    pub(crate) fn begin(&self) -> Option<InHand<'_, J, O>> {
+        let job = self.chair.desk.next()?;
+        self.chair.desk.begin(job.id);
+        Some(InHand { chair: self.chair, job: Some(job) })
+    }
+
+    /// Gives the jobs back that were not begun: they must not wait behind the one in hand. Returns whether there were any.
+    pub(crate) fn give_back_rest(&self) -> bool {
+        let any = self.chair.desk.not_begun() > 0;
+        self.chair.pool.take_back(&self.chair.desk);
+        any
+    }
+}
+
+impl<J: Send + Sync, O: Send> Drop for Lease<'_, J, O> {
+    fn drop(&mut self) {
+        self.chair.pool.take_back(&self.chair.desk);
+    }
+}
+
+/// The job in a worker's hand.
+pub(crate) struct InHand<'a, J: Send + Sync, O: Send> {
+    chair: &'a Chair<J, O>,
+    job: Option<Envelope<J, O>>,
+}
+
+impl<J: Send + Sync, O: Send> InHand<'_, J, O> {
+    /// The job. There is one until it is settled, and settling consumes the hand.
+    pub(crate) fn job(&self) -> Option<&Envelope<J, O>> {
+        self.job.as_ref()
+    }
+
+    /// Ends the attempt.
+    pub(crate) fn settle(mut self, ended: Ended<O>) {
+        if let Some(job) = self.job.take() {
+            self.chair.plane.settle(&self.chair.desk, job, ended);
+        }
+    }
+}
+
+impl<J: Send + Sync, O: Send> Drop for InHand<'_, J, O> {
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take() {
+            self.chair.plane.settle(&self.chair.desk, job, Ended::Lost);
+        }
+    }
+}

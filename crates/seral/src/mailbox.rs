@@ -1,0 +1,302 @@
+//! The mailbox of a pool: the machine of [`seral_core::mailbox`] behind one lock, with the wakers.
+//!
+//! Nothing is decided here. Each operation takes the lock, asks the machine, lets go of the lock, and wakes whom the machine named.
+//! One lock around queue, gate, idle workers and waiting senders beat every lock-free variant we measured, because taking a batch
+//! pays it once. No user code runs under it, except moving and comparing jobs; no waker is called under it.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+
+use seral_core::mailbox as core;
+use seral_core::mailbox::Counts;
+use seral_core::mailbox::Drained;
+use seral_core::mailbox::Queued;
+use seral_core::mailbox::Refusal;
+use seral_core::mailbox::Seat;
+use seral_core::mailbox::Sender;
+use seral_core::mailbox::Take;
+use seral_core::mailbox::Ticket;
+use seral_core::mailbox::Wakes;
+
+use crate::sync::Mutex;
+
+/// What the mailbox tells its owner, outside of the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// It has just been drained. Told once.
+    Drained,
+    /// Nothing admitted is unfinished, for the moment.
+    Quiet,
+}
+
+/// One pool's mailbox.
+pub(crate) struct Mailbox<T> {
+    machine: Mutex<core::Mailbox<T, Waker>>,
+    tell: Box<dyn Fn(Notice) + Send + Sync>,
+}
+
+impl<T: Queued> Mailbox<T> {
+    /// A mailbox with room for `capacity` new jobs, its gate shut. `tell` must not block.
+    pub(crate) fn new(capacity: usize, tell: impl Fn(Notice) + Send + Sync + 'static) -> Self {
+        Self { machine: Mutex::new(core::Mailbox::new(capacity)), tell: Box::new(tell) }
+    }
+
+    // ---- senders ---------------------------------------------------------------------------------------------------
+
+    /// Admits a new job, if gate and room allow it; `place` decides, under the lock, whether it waits here or in the fence.
+    pub(crate) fn admit(
+        &self,
+        from: Sender,
+        pinned: bool,
+        place: impl FnOnce() -> Option<T>,
+    ) -> Result<(), Refusal> {
+        let wakes = self.machine.lock().admit(from, pinned, place)?;
+        self.wake(wakes);
+        Ok(())
+    }
+
+    /// Waits until a new job would probably be admitted, or would be refused by the gate. Dropping the future passes a wake-up
+    /// on.
+    pub(crate) fn room(&self, from: Sender, pinned: bool) -> Room<'_, T> {
+        Room { mailbox: self, from, pinned, ticket: None }
+    }
+
+    /// Takes back a job that was admitted before; there is always room. The job comes back if the gate refuses it.
+    pub(crate) fn readmit(&self, job: T) -> Result<(), T> {
+        let wakes = self.machine.lock().readmit(job)?;
+        self.wake(wakes);
+        Ok(())
+    }
+
+    /// Takes in a delayed job that is due; there is always room. The job comes back if the gate refuses it.
+    pub(crate) fn enter_due(&self, job: T) -> Result<(), T> {
+        let wakes = self.machine.lock().enter_due(job)?;
+        self.wake(wakes);
+        Ok(())
+    }
+
+    /// Counts a job that waits in the fence against this capacity.
+    pub(crate) fn hold(&self) {
+        self.machine.lock().hold();
+    }
+
+    /// A job counted against this capacity has left the fence.
+    pub(crate) fn unhold(&self) {
+        let wakes = self.machine.lock().unhold();
+        self.wake(wakes);
+    }
+
+    /// Counts a job that names this version and waits elsewhere, unless the version takes no such job any more.
+    pub(crate) fn pin_away(&self) -> Result<(), Refusal> {
+        self.machine.lock().pin_away()
+    }
+
+    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone.
+    pub(crate) fn unpin_away(&self) {
+        let wakes = self.machine.lock().unpin_away();
+        self.wake(wakes);
+    }
+
+    // ---- workers ---------------------------------------------------------------------------------------------------
+
+    /// Gives a worker a seat.
+    pub(crate) fn attach(&self) -> Seat {
+        self.machine.lock().attach()
+    }
+
+    /// A worker's next batch: ready with `true` when jobs were put into `out`, with `false` when the worker should leave.
+    /// `settled` counts its settled jobs since it came last, and is set to zero.
+    pub(crate) fn poll_take(
+        &self,
+        seat: Seat,
+        settled: &mut usize,
+        max: usize,
+        out: &mut VecDeque<T>,
+        task: &Context<'_>,
+    ) -> Poll<bool> {
+        let take = self.machine.lock().take(
+            seat,
+            std::mem::take(settled),
+            max,
+            |job| out.push_back(job),
+            || task.waker().clone(),
+        );
+        let (wakes, came_to) = match take {
+            Take::Jobs(wakes) => (wakes, Poll::Ready(true)),
+            Take::Leave(wakes) => (wakes, Poll::Ready(false)),
+            Take::Idle(wakes) => (wakes, Poll::Pending),
+        };
+        self.wake(wakes);
+        came_to
+    }
+
+    /// Jobs taken and not begun come back to the front, in their order.
+    pub(crate) fn give_back(&self, jobs: VecDeque<T>) {
+        let wakes = self.machine.lock().give_back(jobs.into_iter());
+        self.wake(wakes);
+    }
+
+    /// Asks one worker to leave when it has settled the job in hand.
+    pub(crate) fn dismiss(&self, seat: Seat) {
+        let wakes = self.machine.lock().dismiss(seat);
+        self.wake(wakes);
+    }
+
+    /// A worker gives up its seat, having settled so many jobs since it came last.
+    pub(crate) fn detach(&self, seat: Seat, settled: usize) {
+        let wakes = self.machine.lock().detach(seat, settled);
+        self.wake(wakes);
+    }
+
+    /// Passes on a wake-up that has not arrived since the last call.
+    pub(crate) fn hurry(&self) {
+        let wakes = self.machine.lock().hurry();
+        self.wake(wakes);
+    }
+
+    // ---- control ---------------------------------------------------------------------------------------------------
+
+    /// Lets all jobs in.
+    pub(crate) fn open(&self) -> Result<(), Drained> {
+        let wakes = self.machine.lock().open()?;
+        self.wake(wakes);
+        Ok(())
+    }
+
+    /// Lets only jobs in that name this version.
+    pub(crate) fn narrow(&self) {
+        let wakes = self.machine.lock().narrow();
+        self.wake(wakes);
+    }
+
+    /// Lets no job in.
+    pub(crate) fn shut(&self) {
+        let wakes = self.machine.lock().shut();
+        self.wake(wakes);
+    }
+
+    /// Workers take nothing more, until [`resume`](Self::resume).
+    pub(crate) fn halt(&self) {
+        self.machine.lock().halt();
+    }
+
+    /// Workers take again.
+    pub(crate) fn resume(&self) {
+        let wakes = self.machine.lock().resume();
+        self.wake(wakes);
+    }
+
+    /// Takes out up to `max` waiting jobs that do not name this version, earliest first. They are in transit until
+    /// [`arrived`](Self::arrived).
+    pub(crate) fn recall(&self, max: usize) -> Vec<T> {
+        let (jobs, wakes) = self.machine.lock().recall(max);
+        self.wake(wakes);
+        jobs
+    }
+
+    /// Takes out all waiting jobs that `wanted` accepts. They are in transit until [`arrived`](Self::arrived).
+    pub(crate) fn remove(&self, wanted: impl FnMut(&T) -> bool) -> Vec<T> {
+        let (jobs, wakes) = self.machine.lock().remove(usize::MAX, wanted);
+        self.wake(wakes);
+        jobs
+    }
+
+    /// So many jobs in transit have been placed elsewhere, or settled.
+    pub(crate) fn arrived(&self, count: usize) {
+        let wakes = self.machine.lock().arrived(count);
+        self.wake(wakes);
+    }
+
+    // ---- what is the case ------------------------------------------------------------------------------------------
+
+    /// Whether a new job would be admitted now.
+    pub(crate) fn has_room(&self, from: Sender, pinned: bool) -> Result<(), Refusal> {
+        self.machine.lock().has_room(from, pinned)
+    }
+
+    /// Whether it was drained, which is final.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.machine.lock().is_drained()
+    }
+
+    /// Whether nothing that belongs to this version is unfinished.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.machine.lock().is_quiet()
+    }
+
+    /// Its counts.
+    pub(crate) fn counts(&self) -> Counts {
+        self.machine.lock().counts()
+    }
+
+    /// Calls `look` with each job that waits here, under the lock.
+    pub(crate) fn for_each_waiting(&self, mut look: impl FnMut(&T)) {
+        self.machine.lock().waiting().for_each(&mut look);
+    }
+
+    /// The only place that wakes. The lock is not held here: a waker may run a task, and a task may come back to this mailbox.
+    fn wake(&self, wakes: Wakes<Waker>) {
+        if let Some(worker) = wakes.worker {
+            worker.wake();
+        }
+        for waker in wakes.others {
+            waker.wake();
+        }
+        if wakes.drained {
+            (self.tell)(Notice::Drained);
+        }
+        if wakes.quiet {
+            (self.tell)(Notice::Quiet);
+        }
+    }
+}
+
+/// A sender's wait for room; see [`Mailbox::room`]. It may be awaited again when the room was gone by the time the sender came, and
+/// keeps its place in the line.
+pub(crate) struct Room<'a, T: Queued> {
+    mailbox: &'a Mailbox<T>,
+    from: Sender,
+    pinned: bool,
+    ticket: Option<Ticket>,
+}
+
+impl<T: Queued> Room<'_, T> {
+    /// The sender was admitted: it needs no wake-up any more and has none to pass on.
+    pub(crate) fn admitted(mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.mailbox.machine.lock().forget(ticket);
+        }
+    }
+}
+
+impl<T: Queued> Future for Room<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        let mut machine = self.mailbox.machine.lock();
+        match machine.has_room(self.from, self.pinned) {
+            Ok(()) | Err(Refusal::Gate) => Poll::Ready(()),
+            Err(Refusal::Full) => {
+                let ticket = machine.wait(self.ticket, task.waker().clone());
+                drop(machine);
+                self.ticket = Some(ticket);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A sender that gave up. If it had been woken, the next in line is woken in its place; without that, room would be free and
+/// nobody would know.
+impl<T: Queued> Drop for Room<'_, T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let wakes = self.mailbox.machine.lock().cancel(ticket);
+            self.mailbox.wake(wakes);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The actor of a pool: supervises the workers of one version.
+//!
+//! Duties: start the workers; start one again that ended against our will; change their number; end when the last has left, and never
+//! before. A pool that panics takes its workers with it, as supervisors do; the community starts it again over the same mailbox, and what
+//! the workers held has gone back there by then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use ractor::Actor;
+use ractor::ActorId;
+use ractor::ActorProcessingErr;
+use ractor::ActorRef;
+use ractor::SupervisionEvent;
+use seral_core::id::PoolId;
+use seral_core::id::WorkerId;
+use seral_core::restart::RestartLog;
+
+use crate::desk::Desk;
+use crate::desk::Urge;
+use crate::desk::WorkerState;
+use crate::event::Event;
+use crate::plane::DataPlane;
+use crate::pool::Pool;
+use crate::pool_handle::PoolHandle;
+use crate::worker::Post;
+use crate::worker::WorkerRef;
+
+/// What a pool is told.
+#[derive(Debug)]
+pub(crate) enum PoolMessage {
+    /// Begin: start all workers.
+    Hire,
+    /// A worker has started.
+    Started(WorkerId),
+    /// The time to start is up.
+    StartDeadline,
+    /// Start a worker again that failed.
+    Respawn(WorkerId),
+    /// Have so many workers.
+    Scale(usize),
+    /// Stop everything: the pool never served.
+    Dismiss,
+    /// The mailbox is drained: is there anything left to wait for?
+    Drained,
+    /// For tests: fail as a broken pool would.
+    Panic,
+    /// For tests: kill the first worker, as a bug in the actor runtime would.
+    KillWorker,
+}
+
+/// What a pool reports to the dispatcher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PoolReport {
+    /// All workers have started.
+    Started(PoolId),
+    /// A worker could not be started, for this reason.
+    StartFailed(PoolId, StartFailure),
+}
+
+/// Why a pool could not be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StartFailure {
+    Worker(String),
+    Timeout(Duration),
+}
+
+/// What a pool needs to begin.
+pub(crate) struct PoolArguments<J, O> {
+    pub(crate) plane: Arc<DataPlane<J, O>>,
+    pub(crate) pool: Arc<PoolHandle<J, O>>,
+    pub(crate) spec: Pool<J, O>,
+    /// Whether the version is being deployed, so that a worker that cannot start fails the deploy.
+    pub(crate) is_loading: bool,
+    pub(crate) report: Arc<dyn Fn(PoolReport) + Send + Sync>,
+}
+
+/// The actor.
+pub(crate) struct PoolActor<J, O>(pub(crate) std::marker::PhantomData<fn() -> (J, O)>);
+
+/// Its state. No job is in it.
+pub(crate) struct Supervision<J, O> {
+    arguments: PoolArguments<J, O>,
+    members: HashMap<ActorId, Member<J, O>>,
+    /// Workers that failed and wait to be started again.
+    absent: HashMap<WorkerId, RestartLog>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// So many workers have not started yet.
+    Loading {
+        missing: usize,
+    },
+    Serving,
+    /// It serves no more; workers that end are not replaced.
+    Ending,
+}
+
+struct Member<J, O> {
+    worker: WorkerRef,
+    desk: Arc<Desk<J, O>>,
+    log: RestartLog,
+    leaving: bool,
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
+    type Msg = PoolMessage;
+    type State = Supervision<J, O>;
+    type Arguments = PoolArguments<J, O>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<PoolMessage>,
+        arguments: PoolArguments<J, O>,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let phase = if arguments.is_loading {
+            myself.send_after(arguments.spec.start_deadline, || PoolMessage::StartDeadline);
+            Phase::Loading { missing: arguments.pool.size() }
+        } else {
+            Phase::Serving
+        };
+        // Hired in a handler, not here: whoever starts the pool waits for this function.
+        myself.cast(PoolMessage::Hire).map_err(|_| "the pool ended before it began")?;
+        Ok(Supervision { arguments, members: HashMap::new(), absent: HashMap::new(), phase })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<PoolMessage>,
+        message: PoolMessage,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            PoolMessage::Hire => {
+                for _ in 0..state.arguments.pool.size() {
+                    let worker = state.arguments.plane.next_worker();
+                    state.hire(&myself, worker, RestartLog::default()).await?;
+                }
+            }
+            PoolMessage::Started(_) => state.worker_started(),
+            PoolMessage::StartDeadline => {
+                let deadline = state.arguments.spec.start_deadline;
+                state.start_failed(StartFailure::Timeout(deadline));
+            }
+            PoolMessage::Respawn(worker) => {
+                // A worker may be told to come back when there is nothing left to do.
+                if let Some(log) = state.absent.remove(&worker)
+                    && !state.arguments.pool.mailbox.is_drained()
+                {
+                    state.hire(&myself, worker, log).await?;
+                }
+            }
+            PoolMessage::Scale(size) => state.scale(&myself, size).await?,
+            PoolMessage::Dismiss => state.end(),
+            PoolMessage::Drained => {
+                state.phase = Phase::Ending;
+                state.absent.clear();
+            }
+            PoolMessage::Panic => return Err("the pool was told to fail".into()),
+            PoolMessage::KillWorker => {
+                if let Some(member) = state.members.values().find(|member| !member.leaving) {
+                    member.worker.kill();
+                }
+            }
+        }
+        state.end_if_empty(&myself);
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<PoolMessage>,
+        event: SupervisionEvent,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorTerminated(worker, _, reason) => {
+                let why = reason.unwrap_or_else(|| "it ended by itself".to_owned());
+                state.worker_ended(&myself, worker.get_id(), why);
+            }
+            SupervisionEvent::ActorFailed(worker, error) => {
+                state.worker_ended(&myself, worker.get_id(), error.to_string());
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        state.end_if_empty(&myself);
+        Ok(())
+    }
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
+    async fn hire(
+        &mut self,
+        myself: &ActorRef<PoolMessage>,
+        worker: WorkerId,
+        log: RestartLog,
+    ) -> Result<(), ActorProcessingErr> {
+        let PoolArguments { plane, pool, spec, .. } = &self.arguments;
+        let desk = Desk::new(worker, pool.version.clone(), plane.root.clock);
+        let pool_actor = myself.clone();
+        let post = Post {
+            plane: Arc::clone(plane),
+            pool: Arc::clone(pool),
+            desk: Arc::clone(&desk),
+            started: Box::new(move || {
+                let _ = pool_actor.cast(PoolMessage::Started(worker));
+            }),
+        };
+        let actor = spec.recruiter.hire(post, myself.get_cell()).await?;
+        self.members.insert(actor.get_id(), Member { worker: actor, desk, log, leaving: false });
+        Ok(())
+    }
+
+    // ---- starting --------------------------------------------------------------------------------------------------
+
+    fn worker_started(&mut self) {
+        if let Phase::Loading { missing } = &mut self.phase {
+            *missing -= 1;
+            if *missing == 0 {
+                self.phase = Phase::Serving;
+                (self.arguments.report)(PoolReport::Started(self.arguments.pool.id));
+            }
+        }
+    }
+
+    fn start_failed(&mut self, why: StartFailure) {
+        if let Phase::Loading { .. } = self.phase {
+            self.end();
+            (self.arguments.report)(PoolReport::StartFailed(self.arguments.pool.id, why));
+        }
+    }
+
+    // ---- restarting ------------------------------------------------------------------------------------------------
+
+    fn worker_ended(&mut self, myself: &ActorRef<PoolMessage>, actor: ActorId, why: String) {
+        let Some(mut member) = self.members.remove(&actor) else { return };
+        member.desk.set_state(WorkerState::Stopped);
+        match self.phase {
+            Phase::Loading { .. } => self.start_failed(StartFailure::Worker(why)),
+            Phase::Ending => {}
+            Phase::Serving if member.leaving || self.arguments.pool.mailbox.is_drained() => {}
+            Phase::Serving => {
+                let delay = member.log.on_failure(member.desk.tally().done > 0);
+                let worker = member.desk.worker;
+                let PoolArguments { plane, pool, .. } = &self.arguments;
+                plane.root.events.tell(|| Event::WorkerFailed {
+                    community: plane.name.clone(),
+                    version: pool.version.clone(),
+                    worker,
+                    why,
+                    restart_in: delay,
+                });
+                self.absent.insert(worker, member.log);
+                if delay.is_zero() {
+                    let _ = myself.cast(PoolMessage::Respawn(worker));
+                } else {
+                    myself.send_after(delay, move || PoolMessage::Respawn(worker));
+                }
+            }
+        }
+    }
+
+    // ---- scaling ---------------------------------------------------------------------------------------------------
+
+    async fn scale(&mut self, myself: &ActorRef<PoolMessage>, size: usize) -> Result<(), ActorProcessingErr> {
+        if self.phase == Phase::Ending {
+            return Ok(());
+        }
+        let from = self.arguments.pool.size.swap(size, Relaxed);
+        let PoolArguments { plane, pool, .. } = &self.arguments;
+        plane.root.events.tell(|| Event::Scaled {
+            community: plane.name.clone(),
+            version: pool.version.clone(),
+            from,
+            to: size,
+        });
+        let mut have = self.members.values().filter(|member| !member.leaving).count() + self.absent.len();
+        while have < size {
+            let worker = self.arguments.plane.next_worker();
+            self.hire(myself, worker, RestartLog::default()).await?;
+            have += 1;
+        }
+        for _ in size..have {
+            self.let_one_go();
+        }
+        Ok(())
+    }
+
+    /// Lets a worker go: one that is not there rather than one that is, an idle one rather than a busy one.
+    fn let_one_go(&mut self) {
+        if let Some(worker) = self.absent.keys().next().copied() {
+            self.absent.remove(&worker);
+            return;
+        }
+        let staying = self.members.values_mut().filter(|member| !member.leaving);
+        if let Some(member) =
+            staying.min_by_key(|member| (member.desk.in_hand().is_some(), member.desk.worker))
+        {
+            member.leaving = true;
+            member.desk.set_state(WorkerState::Quiet);
+            self.arguments.pool.dismiss(&member.desk);
+        }
+    }
+
+    // ---- ending ----------------------------------------------------------------------------------------------------
+
+    /// Ends a pool that never served: its mailbox is empty, and workers that still start are told to give up.
+    fn end(&mut self) {
+        self.phase = Phase::Ending;
+        self.absent.clear();
+        self.arguments.pool.mailbox.shut();
+        for member in self.members.values() {
+            member.desk.urge(Urge::Abandon);
+        }
+    }
+
+    fn end_if_empty(&self, myself: &ActorRef<PoolMessage>) {
+        let is_over = self.phase == Phase::Ending || self.arguments.pool.mailbox.is_drained();
+        if is_over && self.members.is_empty() {
+            myself.stop(Some("all workers have left".to_owned()));
+        }
+    }
+}

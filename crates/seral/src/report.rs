@@ -1,0 +1,84 @@
+//! What a shutdown came to.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// How a shutdown ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum ShutdownEnd {
+    /// Everything was finished.
+    Finished,
+    /// The deadline passed first; the rest was handed back.
+    Deadline,
+    /// A second signal cut it short; the rest was handed back.
+    CutShort,
+}
+
+/// What a shutdown came to. Prints as a few lines.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// How it ended.
+    pub end: ShutdownEnd,
+    /// How long it took.
+    pub took: Duration,
+    /// Each community, by name.
+    pub communities: Vec<CommunityReport>,
+}
+
+/// What a shutdown came to for one community.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CommunityReport {
+    /// Its name.
+    pub name: String,
+    /// Jobs that were brought to an output since the shutdown began.
+    pub finished: u64,
+    /// Jobs that were not done and went to the hand-back hook.
+    pub handed_back: usize,
+    /// Dead letters that went to the hand-back hook.
+    pub dead_letters: usize,
+    /// Whether the hook took them. `false` means that they are gone: there is no hook, or it failed.
+    pub taken: bool,
+    /// Jobs that would not end: their code blocks its thread.
+    pub still_running: u64,
+}
+
+impl ShutdownReport {
+    /// Whether nothing was lost: all jobs were finished or taken by a hook, and none still runs.
+    pub fn is_clean(&self) -> bool {
+        self.communities.iter().all(|community| community.taken && community.still_running == 0)
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = match self.end {
+            ShutdownEnd::Finished => "everything was finished",
+            ShutdownEnd::Deadline => "the deadline passed, the rest was handed back",
+            ShutdownEnd::CutShort => "cut short, the rest was handed back",
+        };
+        write!(f, "shut down in {:.1?}: {end}", self.took)?;
+        for community in &self.communities {
+            write!(f, "\n{community}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CommunityReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, finished, handed_back, dead_letters, taken, still_running } = self;
+        write!(f, "{name}: {finished} finished, {handed_back} handed back, {dead_letters} dead letters")?;
+        if !taken {
+            f.write_str(", which nobody took")?;
+        }
+        if *still_running > 0 {
+            write!(f, ", {still_running} still running")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! The long form of sending a job: with a key, a delay, a deadline, a priority, a version.
+
+use std::fmt;
+use std::future::Future;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seral_core::id::Key;
+use seral_core::id::Priority;
+use seral_core::id::Version;
+use tokio::sync::oneshot;
+
+use crate::error::SendError;
+use crate::job::Envelope;
+use crate::job::Extras;
+use crate::job::JobHandle;
+use crate::plane::DataPlane;
+
+/// A job about to be submitted. Await it to submit it: ready when the job is admitted, with a handle for its outcome.
+///
+/// Dropping the future before it is ready means that the job was not admitted.
+#[must_use = "a job is submitted when this is awaited"]
+pub struct Submit<J, O> {
+    plane: Arc<DataPlane<J, O>>,
+    job: J,
+    extras: Extras,
+    delay: Duration,
+    deadline: Option<Duration>,
+}
+
+impl<J, O> Submit<J, O> {
+    pub(crate) fn new(plane: Arc<DataPlane<J, O>>, job: J) -> Self {
+        Self { plane, job, extras: Extras::default(), delay: Duration::ZERO, deadline: None }
+    }
+
+    /// Jobs with the same key start in the order of admission, one at a time, whatever version they go to. Default = no key.
+    pub fn key(mut self, key: impl Into<Key>) -> Self {
+        self.extras.key = Some(key.into());
+        self
+    }
+
+    /// Starts the job no earlier than this, from now. It is admitted at once; a job with a key takes its place when it is due. Default =
+    /// no delay.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// If the job has not been started by then, from now, it ends as [`Expired`](crate::error::JobError::Expired). A job that runs is
+    /// not interrupted. Default = no deadline.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// How urgent the job is among those that wait. Default = [`Priority::Normal`].
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.extras.priority = priority;
+        self
+    }
+
+    /// The job runs on this version or not at all. Default = whichever is current.
+    pub fn pin(mut self, version: impl Into<Version>) -> Self {
+        self.extras.pin = Some(version.into());
+        self
+    }
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> Submit<J, O> {
+    async fn submit(self) -> Result<JobHandle<O>, SendError<J>> {
+        let Self { plane, job, mut extras, delay, deadline } = self;
+        if delay > Duration::ZERO || deadline.is_some() {
+            let now = plane.now();
+            extras.deadline = deadline.map(|deadline| now.after(deadline));
+        }
+        let (reply, outcome) = oneshot::channel();
+        let id = plane.next_job();
+        let mut envelope = Envelope::new(id, job);
+        envelope.reply = Some(reply);
+        envelope.extras = Some(Box::new(extras));
+        if delay > Duration::ZERO {
+            plane.admit_delayed(envelope, plane.now().after(delay))?;
+        } else {
+            plane.admit(envelope).await?;
+        }
+        Ok(JobHandle { id, outcome })
+    }
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Submit<J, O> {
+    type Output = Result<JobHandle<O>, SendError<J>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.submit())
+    }
+}
+
+/// Without the job, which need not be printable.
+impl<J, O> fmt::Debug for Submit<J, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submit")
+            .field("key", &self.extras.key)
+            .field("pin", &self.extras.pin)
+            .field("delay", &self.delay)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

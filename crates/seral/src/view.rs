@@ -1,0 +1,235 @@
+//! What can be seen of an ecosystem at one moment: plain data, for people (as a table, by `Display`) and for tools (by serde).
+
+use std::fmt;
+use std::time::Duration;
+
+use seral_core::versions::State;
+use serde::Serialize;
+
+pub use crate::desk::WorkerState;
+
+/// Where a version is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub enum VersionState {
+    /// Its workers are starting. It gets no jobs.
+    Loading,
+    /// It gets all new jobs that name no version.
+    Current,
+    /// It gets no new jobs, except those that name it, and finishes what it has.
+    Draining,
+    /// It has finished everything; its workers are leaving.
+    Drained,
+    /// Its workers are gone.
+    Retired,
+    /// Its workers could not be started.
+    Failed,
+}
+
+impl From<State> for VersionState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Loading => Self::Loading,
+            State::Current => Self::Current,
+            State::Draining => Self::Draining,
+            State::Drained => Self::Drained,
+            State::Retired => Self::Retired,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl fmt::Display for VersionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// All communities of an ecosystem.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EcosystemView {
+    /// Its name.
+    pub name: String,
+    /// Its communities, by name.
+    pub communities: Vec<CommunityView>,
+}
+
+/// One community: where its jobs are, and its versions.
+///
+/// Every admitted job is in exactly one place; at a moment when nothing moves, [`accounted`](Self::accounted) equals
+/// [`admitted`](Self::admitted).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CommunityView {
+    /// Its name.
+    pub name: String,
+    /// The number of its routing table.
+    pub revision: u64,
+    /// The version that gets new jobs.
+    pub current: Option<String>,
+    /// Its versions, in the order of their first deploy.
+    pub versions: Vec<VersionView>,
+    /// Jobs admitted since the beginning.
+    pub admitted: u64,
+    /// Jobs that came to an output.
+    pub done: u64,
+    /// Attempts that failed.
+    pub faults: u64,
+    /// Jobs that wait in mailboxes, or for a version.
+    pub waiting: u64,
+    /// Jobs that wait behind an earlier job of their key.
+    pub fenced: u64,
+    /// Jobs that wait for their time.
+    pub delayed: u64,
+    /// Jobs in a worker's hand.
+    pub running: u64,
+    /// Jobs on their way from one version to another.
+    pub in_transit: u64,
+    /// Jobs that a worker gave up.
+    pub discarded: u64,
+    /// Jobs whose deadline passed before they were started.
+    pub expired: u64,
+    /// Dead letters that are kept.
+    pub dead: u64,
+    /// Dead letters that were dropped for newer ones.
+    pub overflowed: u64,
+    /// Dead letters and other jobs that were given back to the application.
+    pub handed_back: u64,
+    /// Jobs that one worker could not begin to settle yet: taken, and neither in hand nor given back.
+    pub taken: u64,
+}
+
+impl CommunityView {
+    /// How many admitted jobs have a known place.
+    pub fn accounted(&self) -> u64 {
+        self.done
+            + self.waiting
+            + self.fenced
+            + self.delayed
+            + self.running
+            + self.taken
+            + self.in_transit
+            + self.discarded
+            + self.expired
+            + self.dead
+            + self.overflowed
+            + self.handed_back
+    }
+
+    /// The version of this name.
+    pub fn version(&self, name: &str) -> Option<&VersionView> {
+        self.versions.iter().find(|version| version.name == name)
+    }
+}
+
+/// One version: its workers and its jobs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct VersionView {
+    /// The community.
+    pub community: String,
+    /// Its name.
+    pub name: String,
+    /// Where it is in its life.
+    pub state: VersionState,
+    /// How many workers it has.
+    pub workers: usize,
+    /// Jobs that wait in its mailbox or were taken and not begun.
+    pub waiting: usize,
+    /// Jobs in its workers' hands.
+    pub running: usize,
+    /// Jobs that it brought to an output.
+    pub done: u64,
+    /// Attempts of it that failed.
+    pub faults: u64,
+    /// What a draining version waits for. Empty for others.
+    pub held_up_by: Vec<Holder>,
+}
+
+/// Something that a draining version waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum Holder {
+    /// A job in a worker's hand.
+    Running {
+        /// The job.
+        job: u64,
+        /// The worker.
+        worker: u64,
+        /// For how long at least, as far as was noticed.
+        at_least: Duration,
+    },
+    /// Jobs that wait in its mailbox.
+    Waiting(usize),
+    /// Jobs that name it and are delayed, or stand behind an earlier job of their key.
+    Pinned(usize),
+    /// Jobs that were recalled from it and are not yet placed.
+    InTransit(usize),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Running { job, worker, at_least } => {
+                write!(f, "job {job} on worker {worker} (for {}ms or more)", at_least.as_millis())
+            }
+            Self::Waiting(count) => write!(f, "{count} waiting"),
+            Self::Pinned(count) => write!(f, "{count} pinned to it"),
+            Self::InTransit(count) => write!(f, "{count} in transit"),
+        }
+    }
+}
+
+/// One line: `order-processor 1.0.0  5 workers  Draining  37 waiting  5 running  120 done`.
+impl fmt::Display for VersionView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { community, name, state, workers, waiting, running, done, faults, .. } = self;
+        write!(
+            f,
+            "{community} {name}  {workers} workers  {state}  {waiting} waiting  {running} running  {done} done"
+        )?;
+        if *faults > 0 {
+            write!(f, "  {faults} failed")?;
+        }
+        Ok(())
+    }
+}
+
+/// A line for each version, with what holds up those that drain, and a line of totals.
+impl fmt::Display for CommunityView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for version in &self.versions {
+            writeln!(f, "{version}")?;
+            for holder in &version.held_up_by {
+                writeln!(f, "    waits for {holder}")?;
+            }
+        }
+        write!(f, "{}: {} admitted, {} done", self.name, self.admitted, self.done)?;
+        let rest = [
+            (self.waiting + self.taken + self.in_transit, "waiting"),
+            (self.running, "running"),
+            (self.fenced, "behind their key"),
+            (self.delayed, "delayed"),
+            (self.dead, "dead letters"),
+            (self.discarded, "discarded"),
+            (self.expired, "expired"),
+            (self.overflowed, "overflowed"),
+            (self.handed_back, "handed back"),
+        ];
+        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for EcosystemView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        for community in &self.communities {
+            write!(f, "\n{community}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,288 @@
+//! A worker: the actor that runs the user's code, and the one loop of the product.
+//!
+//! *Beat, get jobs, process, optimize, repeat.* The loop is one long handler of a ractor actor: measured as fast as a bare task, while a
+//! message for each batch costs a quarter of the throughput. Leaving is heard through the mailbox, where an idle worker waits anyway; a
+//! kill is heard at every `await`.
+//!
+//! A panic in `process` is the job's failure: it is caught where it happens, the job is settled by the retry policy, and the worker is made
+//! anew. A panic anywhere else ends the actor, and its pool starts another.
+
+use std::any::Any;
+use std::future::Future;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::pin::Pin;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use ractor::Actor;
+use ractor::ActorCell;
+use ractor::ActorProcessingErr;
+use ractor::ActorRef;
+use ractor::SpawnErr;
+use seral_core::tune;
+use seral_core::tune::Batch;
+use seral_worker::Cycle;
+use seral_worker::Host;
+use seral_worker::JobContext;
+use seral_worker::StartContext;
+use seral_worker::Worker;
+
+use crate::desk::Desk;
+use crate::desk::Urge;
+use crate::desk::WorkerState;
+use crate::inside;
+use crate::lease::Chair;
+use crate::lease::InHand;
+use crate::lease::Lease;
+use crate::plane::DataPlane;
+use crate::pool_handle::PoolHandle;
+use crate::settlement::Ended;
+
+/// After so many jobs in one go a worker lets other tasks run: rarely enough to cost nothing, often enough that a burst of tiny jobs does
+/// not keep a neighbour waiting for more than some ten microseconds.
+const YIELD_EACH: u32 = 128;
+
+/// What a worker needs to begin.
+pub(crate) struct Post<J, O> {
+    pub(crate) plane: Arc<DataPlane<J, O>>,
+    pub(crate) pool: Arc<PoolHandle<J, O>>,
+    pub(crate) desk: Arc<Desk<J, O>>,
+    /// Called once, when the worker has started.
+    pub(crate) started: Box<dyn FnOnce() + Send + Sync>,
+}
+
+/// The actor of a worker.
+pub(crate) type WorkerRef = ActorRef<Begin>;
+
+/// The one message of a worker: go.
+pub(crate) struct Begin;
+
+type Hiring<'a> = Pin<Box<dyn Future<Output = Result<WorkerRef, SpawnErr>> + Send + 'a>>;
+
+/// Makes workers of one build. This is where the user's type is forgotten: the loop below it knows the type, so that processing a job costs
+/// no indirection.
+pub(crate) trait Recruiter<J, O>: Send + Sync {
+    /// Starts one worker under this supervisor.
+    fn hire(&self, post: Post<J, O>, supervisor: ActorCell) -> Hiring<'_>;
+}
+
+/// Makes workers by calling the user's factory.
+pub(crate) struct Factory<F>(pub(crate) Arc<F>);
+
+impl<W, F> Recruiter<W::Job, W::Output> for Factory<F>
+where
+    W: Worker,
+    F: Fn() -> W + Send + Sync + 'static,
+{
+    fn hire(&self, post: Post<W::Job, W::Output>, supervisor: ActorCell) -> Hiring<'_> {
+        let shift = Shift { post: Some(post), factory: Arc::clone(&self.0) };
+        Box::pin(async move {
+            let (worker, _) = Actor::spawn_linked(None, WorkerActor(PhantomData), shift, supervisor).await?;
+            // It can only fail if the actor has ended, and then its supervisor hears of that.
+            let _ = worker.cast(Begin);
+            Ok(worker)
+        })
+    }
+}
+
+struct WorkerActor<W, F>(PhantomData<fn() -> (W, F)>);
+
+/// The state of the actor before it begins. What it holds while it runs are locals of [`work`]: ractor drops an actor's state too late.
+struct Shift<W: Worker, F> {
+    post: Option<Post<W::Job, W::Output>>,
+    factory: Arc<F>,
+}
+
+impl<W, F> Actor for WorkerActor<W, F>
+where
+    W: Worker,
+    F: Fn() -> W + Send + Sync + 'static,
+{
+    type Msg = Begin;
+    type State = Shift<W, F>;
+    type Arguments = Shift<W, F>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Begin>,
+        shift: Shift<W, F>,
+    ) -> Result<Shift<W, F>, ActorProcessingErr> {
+        Ok(shift)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Begin>,
+        _: Begin,
+        shift: &mut Shift<W, F>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(post) = shift.post.take() else { return Ok(()) };
+        let (ecosystem, community) = (post.plane.root.place, post.plane.place);
+        inside::scope(ecosystem, community, work(post, &*shift.factory)).await?;
+        myself.stop(None);
+        Ok(())
+    }
+}
+
+/// A worker's life: start, work until there is nothing left to do here, stop.
+async fn work<W: Worker>(
+    post: Post<W::Job, W::Output>,
+    factory: &(impl Fn() -> W + Send + Sync),
+) -> Result<(), ActorProcessingErr> {
+    let Post { plane, pool, desk, started } = post;
+    let chair = Chair::take(&plane, &pool, &desk);
+    let mut hired = Hired::start(factory, &desk).await?;
+    desk.set_state(WorkerState::Running);
+    started();
+
+    let mut batch = tune::BATCH_MAX;
+    loop {
+        desk.beat();
+        let Some(lease) = chair.get_jobs(batch).await else { break };
+        let done = hired.process(&lease, factory).await?;
+        batch = hired.optimize(batch, lease, done).await;
+    }
+
+    desk.set_state(WorkerState::Stopping);
+    hired.worker.stop().await;
+    desk.beat();
+    desk.set_state(WorkerState::Stopped);
+    Ok(())
+}
+
+/// The user's worker and what it is told.
+struct Hired<W: Worker> {
+    worker: W,
+    desk: Arc<Desk<W::Job, W::Output>>,
+    cx: Option<JobContext>,
+    since_yield: u32,
+}
+
+/// How a batch went.
+#[derive(Default)]
+struct Done {
+    processed: usize,
+    failed: usize,
+    gave_back: bool,
+}
+
+impl<W: Worker> Hired<W> {
+    /// Makes a worker and starts it. Ends early when it is told to, since a hanging start must not keep the pool.
+    async fn start(
+        factory: &(impl Fn() -> W + Send + Sync),
+        desk: &Arc<Desk<W::Job, W::Output>>,
+    ) -> Result<Self, ActorProcessingErr> {
+        let mut worker = factory();
+        let host: Arc<dyn Host> = Arc::<Desk<W::Job, W::Output>>::clone(desk);
+        let cx = StartContext::new(host);
+        {
+            let mut start = pin!(worker.start(&cx));
+            let started = poll_fn(|task| match desk.poll_urge(Urge::Abandon, task) {
+                Poll::Ready(()) => Poll::Ready(Err("the start was given up".into())),
+                Poll::Pending => start.as_mut().poll(task),
+            });
+            started.await.map_err(|fault| fault.to_string())?;
+        }
+        Ok(Self { worker, desk: Arc::clone(desk), cx: None, since_yield: 0 })
+    }
+
+    /// Processes the jobs of a batch, one after the other.
+    async fn process(
+        &mut self,
+        lease: &Lease<'_, W::Job, W::Output>,
+        factory: &(impl Fn() -> W + Send + Sync),
+    ) -> Result<Done, ActorProcessingErr> {
+        let mut done = Done::default();
+        while let Some(hand) = lease.begin() {
+            let ended = self.attempt(&hand, lease, &mut done).await;
+            let panicked = matches!(ended, Ended::Panicked(_));
+            done.processed += 1;
+            done.failed += usize::from(!matches!(ended, Ended::Done(_)));
+            hand.settle(ended);
+            if panicked {
+                // What it had not begun must not wait for the new worker's start.
+                done.gave_back |= lease.give_back_rest();
+                self.worker = Self::start(factory, &self.desk).await?.worker;
+            }
+            self.let_others_run().await;
+        }
+        Ok(done)
+    }
+
+    /// One attempt at the job in hand.
+    async fn attempt(
+        &mut self,
+        hand: &InHand<'_, W::Job, W::Output>,
+        lease: &Lease<'_, W::Job, W::Output>,
+        done: &mut Done,
+    ) -> Ended<W::Output> {
+        let Some(job) = hand.job() else { return Ended::Lost };
+        if job.is_expired(|| self.desk.now()) {
+            return Ended::Expired;
+        }
+        inside::set_askers(job.extras.as_ref().and_then(|extras| extras.askers.clone()));
+        let cx = match &mut self.cx {
+            Some(cx) => {
+                cx.turn_to(job.facts());
+                &*cx
+            }
+            none => {
+                let host: Arc<dyn Host> = Arc::<Desk<W::Job, W::Output>>::clone(&self.desk);
+                none.insert(JobContext::new(host, job.facts()))
+            }
+        };
+        let desk = &self.desk;
+        let worker = &mut self.worker;
+        // Called inside a future, so that a `process` that panics before its first line is caught as well.
+        let mut process = pin!(async { worker.process(&job.payload, cx).await });
+        poll_fn(|task| {
+            let polled = catch_unwind(AssertUnwindSafe(|| process.as_mut().poll(task)));
+            match polled {
+                Ok(Poll::Ready(Ok(output))) => Poll::Ready(Ended::Done(output)),
+                Ok(Poll::Ready(Err(fault))) => Poll::Ready(Ended::Fault(fault)),
+                Err(panic) => Poll::Ready(Ended::Panicked(panic_text(&*panic))),
+                Ok(Poll::Pending) => {
+                    // The job has to wait for something; those behind it must not.
+                    done.gave_back |= lease.give_back_rest();
+                    desk.poll_urge(Urge::Abandon, task).map(|()| Ended::Interrupted)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Tunes the size of the batch, then lets the worker tune itself.
+    async fn optimize(&mut self, batch: usize, lease: Lease<'_, W::Job, W::Output>, done: Done) -> usize {
+        let went = match lease.taken {
+            _ if done.gave_back => Batch::GivenBack,
+            taken if taken >= batch => Batch::Full,
+            _ => Batch::Short,
+        };
+        let next = tune::next_batch(batch, went);
+        self.worker.optimize(&Cycle::new(done.processed, done.failed, next)).await;
+        next
+    }
+
+    async fn let_others_run(&mut self) {
+        self.since_yield += 1;
+        if self.since_yield >= YIELD_EACH {
+            self.since_yield = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// What a panic says.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "without a text".to_owned()
+    }
+}

@@ -1,0 +1,14 @@
+//! The smallest whole program: define a worker, run it, submit a job, print the result.
+//!
+//! Run: `cargo run --example hello`
+
+use seral::prelude::*;
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let shop = Ecosystem::new("shop");
+    let halve = shop.community("halve").await?;
+    halve.deploy("1.0.0", Pool::of_fn(2, |n: u32, _| async move { Ok(n / 2) })).await?;
+    println!("{}", halve.ask(42).await?);
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! The promises of seral, a module each.
+
+mod delivery;
