@@ -1,7 +1,7 @@
 //! What a job costs from send to settlement, beside a bare channel.
 //!
 //! Run: `cargo bench -p benches --bench hot_path`. Rounds are interleaved, medians printed; trust ratios, not nanoseconds.
-#![allow(clippy::print_stdout, reason = "a benchmark prints its table")]
+#![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a benchmark prints its table")]
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -106,7 +106,12 @@ fn main() {
         rounds[3].push(runtime.block_on(async { tokio::spawn(channel(4)).await.expect("a round") }));
     }
     println!("| what | ns a job |\n|---|---|");
-    let names = ["seral, 1 sender, 1 worker", "tokio mpsc, 1 sender", "seral, 4 senders, 4 workers", "tokio mpsc, 4 senders"];
+    let names = [
+        "seral, 1 sender, 1 worker",
+        "tokio mpsc, 1 sender",
+        "seral, 4 senders, 4 workers",
+        "tokio mpsc, 4 senders",
+    ];
     for (name, rounds) in names.into_iter().zip(rounds) {
         println!("| {name} | {:.0} |", median(rounds));
     }

@@ -1,3 +1,20 @@
-//! The promises of seral, a module each.
+//! The promises of seral, a module each. A test is named after what must hold.
+//!
+//! Time is paused in most tests: it then moves on by itself when every task waits, so an hour passes in a millisecond and nothing depends on
+//! how fast the machine is. Paused time means one thread; races are in `stress`, in the model of the mailbox (`mailbox.rs`), and in the
+//! enumerations of `seral-core`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod kit;
 
 mod delivery;
+mod succession;
+mod order;
+mod draining;
+mod isolation;
+mod inside;
+mod supervision;
+mod shutdown;
+mod simulation;
+mod stress;
+mod tidy;

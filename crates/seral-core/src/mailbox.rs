@@ -156,6 +156,8 @@ pub struct Mailbox<T, W> {
     gate: Gate,
     halted: bool,
     drained: bool,
+    /// The gate was closed by a verb, rather than never opened: only then does finishing everything mean the end.
+    closing: bool,
 
     queue: Queue<T>,
     admitted: u64,
@@ -181,6 +183,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             gate: Gate::Shut,
             halted: false,
             drained: false,
+            closing: false,
             queue: Queue::new(),
             admitted: 0,
             held: 0,
@@ -450,6 +453,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             return Err(Drained);
         }
         self.gate = Gate::Open;
+        self.closing = false;
         self.queue.age();
         let mut wakes = Wakes::none();
         self.wake_senders(&mut wakes);
@@ -472,6 +476,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             return wakes;
         }
         self.gate = gate;
+        self.closing = true;
         wakes.others.extend(self.senders.drain(..).map(|sender| sender.1));
         self.look_round(&mut wakes);
         wakes
@@ -607,7 +612,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             return;
         }
         wakes.quiet = true;
-        if self.gate == Gate::Open || self.drained {
+        if !self.closing || self.drained {
             return;
         }
         self.drained = true;

@@ -310,11 +310,7 @@ impl Versions {
 
     fn rollback(&mut self, verb: VerbId, actions: &mut Vec<Action>) {
         let mut overtaken = None;
-        if let Some(loading) = self.loading.take() {
-            if loading.purpose == Purpose::Rollback {
-                self.loading = Some(loading);
-                return actions.push(Action::Answer(verb, Answer::AlreadyRolledBack));
-            }
+        if let Some(loading) = self.loading.take_if(|loading| loading.purpose == Purpose::Deploy) {
             overtaken = self.give_up(loading.pool, actions);
             actions.push(Action::Answer(loading.verb, Answer::Overtaken));
         }
@@ -324,9 +320,10 @@ impl Versions {
             overtaken = Some(version);
         }
         if let Some(version) = overtaken {
+            self.rolled_back = true;
             return actions.push(Action::Answer(verb, Answer::EndedDeploy(version)));
         }
-        if self.rolled_back {
+        if self.rolled_back || self.loading.is_some() {
             return actions.push(Action::Answer(verb, Answer::AlreadyRolledBack));
         }
         let target = self
@@ -403,6 +400,7 @@ impl Versions {
         self.last_pool = self.last_pool.next();
         let pool = self.last_pool;
         self.entries[at].pool = pool;
+        self.entries[at].recalling = false;
         self.set(at, State::Loading, actions);
         self.loading = Some(Loading { pool, verb, purpose });
         actions.push(Action::Start(pool, self.entries[at].version.clone()));

@@ -3,8 +3,8 @@
 //! The actors are the sender side, the worker side (two workers, batches of two) and the control side. Each performs four
 //! operations, in every order among them and with every choice of operation, at capacity 1 and at capacity 2. All
 //! operations at once would be 10⁷ states and more, so each search has a *theme*: an alphabet for each actor, chosen so that
-//! the operations that meddle with each other meet. One search has every kind of operation, two for each actor; the nightly
-//! run does three. A state that was seen is not gone through again. The search is breadth first, so that a
+//! the operations that meddle with each other meet. One search has every kind of operation (except [`KillUnbegun`]), two for
+//! each actor; the nightly run does three. A state that was seen is not gone through again. The search is breadth first, so that a
 //! history that fails is a shortest one.
 //!
 //! | theme | states, capacity 1 + 2 | operations, the same |
@@ -13,8 +13,8 @@
 //! | [`PINNED_LINE`] | 3,586 + 3,648 | 7,054 + 6,600 |
 //! | [`POLLED`] (capacity 3, five operations) | 487 | 883 |
 //! | [`WORKERS`] | 17,656 + 14,405 | 45,585 + 39,277 |
-//! | [`DRAIN`] | 6,936 + 4,589 | 20,230 + 13,303 |
-//! | [`RECALL`] | @R | @r |
+//! | [`DRAIN`] | 7,800 + 5,904 | 24,791 + 18,484 |
+//! | [`RECALL`] | 16,610 + 13,242 | 38,506 + 31,184 |
 //! | [`FENCE`] | 16,339 + 18,505 | 29,490 + 34,933 |
 //! | [`ALL`] (two operations) | 13,624 + 12,458 | 38,440 + 36,065 |
 //! | [`ALL`] (three, nightly) | 725,903 + 645,485 | 2,689,094 + 2,330,518 |
@@ -309,7 +309,7 @@ impl World {
         }
     }
 
-    /// Does what the step says to the machine and to the model, and checks what both say.
+    /// Does what the step says to the machine and to the model, and compares their answers.
     fn perform(&mut self, step: Step) -> Checked {
         match step {
             Push(from, pinned) => self.push(from, pinned, Place::Waiting)?,
@@ -354,7 +354,7 @@ impl World {
             Hurry => self.hurry()?,
             Dismiss(worker) => self.dismiss(worker)?,
         }
-        self.check()
+        Ok(())
     }
 
     fn push(&mut self, from: Sender, pinned: bool, to: Place) -> Checked {
@@ -728,7 +728,8 @@ impl World {
         });
         ensure!(!shut_out, "a sender waits un-woken before a gate that does not let it through");
         let room = self.used() <= self.capacity / 2;
-        let forgotten = room && self.in_line(false) > 0 && self.in_line(true) == 0;
+        let coming = self.in_line(true) >= self.capacity.saturating_sub(self.used());
+        let forgotten = room && self.in_line(false) > 0 && !coming;
         ensure!(!forgotten, "there is room, and a sender waits un-woken");
         Ok(())
     }
@@ -809,6 +810,7 @@ impl World {
         ensure!(self.in_line(false) + self.in_line(true) == 0, "at rest, and senders wait");
 
         self.perform(Shut)?;
+        self.check()?;
         ensure!(self.drained, "at rest, shut, and not drained");
         Ok(())
     }
@@ -883,7 +885,8 @@ fn explore(capacity: usize, theme: &Theme) -> Found {
         layer = next;
     }
     let found = Found { states: search.seen.len(), steps: search.steps, ends: search.ends };
-    println!("capacity {capacity}: {found:?}");
+    let Found { states, steps, ends } = found;
+    println!("capacity {capacity}: {states} states, {steps} operations, {ends} ends");
     found
 }
 
@@ -899,9 +902,10 @@ impl Search {
                 self.steps += 1;
                 let mut after = world.clone();
                 after.left[actor] -= 1;
-                let checked = after.perform(step);
-                self.report(checked, at, Some(step));
+                let performed = after.perform(step);
+                self.report(performed, at, Some(step));
                 if self.seen.insert(fingerprint(&after)) {
+                    self.report(after.check(), at, Some(step));
                     self.trail.push((at, step));
                     next.push((after, self.trail.len() - 1));
                 }
@@ -1015,7 +1019,7 @@ const WORKERS: Theme = Theme {
 /// It drains, is opened again, and is drained at last.
 const DRAIN: Theme = Theme {
     senders: &[Push(Outside, true)],
-    workers: &[Take(1), Fail(1), Kill(1)],
+    workers: &[Take(0), Take(1), Fail(0), Kill(0)],
     control: &[Narrow, Open, PinAway, UnpinAway],
     parked: true,
     operations: 4,
@@ -1101,14 +1105,14 @@ fn no_worker_waits_beside_a_job_whoever_is_killed_dismissed_or_slow() {
 
 #[test]
 fn drained_is_announced_once_and_at_the_first_moment_that_nothing_is_left() {
-    expect(1, &DRAIN, 6_900);
-    expect(2, &DRAIN, 4_500);
+    expect(1, &DRAIN, 7_700);
+    expect(2, &DRAIN, 5_900);
 }
 
 #[test]
 fn a_recalled_job_is_in_one_place_and_holds_up_the_drain_until_it_has_arrived() {
-    expect(1, &RECALL, 1);
-    expect(2, &RECALL, 1);
+    expect(1, &RECALL, 16_600);
+    expect(2, &RECALL, 13_200);
 }
 
 #[test]

@@ -80,16 +80,22 @@ enum Gate {
     Pinned,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Loading,
+    Running,
+    Drained,
+    Over,
+}
+
 /// What a pool would be after the actions have been carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pool {
     version: Version,
     gate: Gate,
-    loading: bool,
+    life: Life,
     halted: bool,
     recalling: bool,
-    drained: bool,
-    ended: bool,
 }
 
 /// The machine, and a view of the world in which its actions have been carried out.
@@ -187,10 +193,12 @@ impl Community {
         let pool = |number: u64| usize::try_from(number - 1).ok().and_then(|at| self.pools.get(at));
         match step {
             Call(_) => true,
-            Started(number) | StartFailed(number) => pool(number).is_some_and(|pool| pool.loading),
-            Drained(number) => pool(number).is_some_and(|pool| pool.gate == Gate::Pinned && !pool.drained),
+            Started(number) | StartFailed(number) => {
+                pool(number).is_some_and(|pool| pool.life == Life::Loading)
+            }
+            Drained(number) => pool(number).is_some_and(|pool| pool.gate == Gate::Pinned),
             Recalled(number) => pool(number).is_some_and(|pool| pool.recalling),
-            Ended(number) => pool(number).is_some_and(|pool| pool.drained && !pool.ended),
+            Ended(number) => pool(number).is_some_and(|pool| pool.life == Life::Drained),
         }
     }
 
@@ -223,14 +231,14 @@ impl Community {
     fn happen(&mut self, step: Step) {
         match step {
             Call(_) => {}
-            Started(number) | StartFailed(number) => self.pool(number).loading = false,
+            Started(number) => self.pool(number).life = Life::Running,
+            StartFailed(number) | Ended(number) => self.pool(number).life = Life::Over,
             Drained(number) => {
                 let pool = self.pool(number);
-                pool.drained = true;
+                pool.life = Life::Drained;
                 pool.gate = Gate::Shut;
             }
             Recalled(number) => self.pool(number).recalling = false,
-            Ended(number) => self.pool(number).ended = true,
         }
     }
 
@@ -246,7 +254,7 @@ impl Community {
             Action::Start(pool, version) => self.start(pool.get(), version)?,
             Action::Open(pool) => {
                 let pool = self.pool(pool.get());
-                ensure!(!pool.drained && !pool.loading, "a pool was opened that cannot be: {pool:?}");
+                ensure!(pool.life == Life::Running, "a pool was opened that cannot be: {pool:?}");
                 pool.gate = Gate::Open;
                 pool.halted = false;
                 // A recall looks at `is_recalling` after each slice, and ends.
@@ -266,8 +274,11 @@ impl Community {
             Action::Resume(pool) => self.pool(pool.get()).halted = false,
             Action::Dismiss(pool) => {
                 let pool = self.pool(pool.get());
-                ensure!(pool.gate == Gate::Shut && !pool.drained, "dismissed, and it had served: {pool:?}");
-                pool.loading = false;
+                ensure!(
+                    pool.gate == Gate::Shut && pool.life != Life::Drained,
+                    "dismissed, and it had served: {pool:?}"
+                );
+                pool.life = Life::Over;
             }
             Action::Forget(version) => {
                 ensure!(self.versions.find(version).is_none(), "{version} is told to be forgotten");
@@ -285,15 +296,13 @@ impl Community {
 
     fn start(&mut self, pool: u64, version: &Version) -> Checked {
         ensure!(pool == self.pools.len() as u64 + 1, "pool {pool} is not new");
-        ensure!(!self.pools.iter().any(|pool| pool.loading), "two pools are loading");
+        ensure!(!self.pools.iter().any(|pool| pool.life == Life::Loading), "two pools are loading");
         self.pools.push(Pool {
             version: version.clone(),
             gate: Gate::Shut,
-            loading: true,
+            life: Life::Loading,
             halted: false,
             recalling: false,
-            drained: false,
-            ended: false,
         });
         Ok(())
     }
@@ -367,7 +376,7 @@ impl Community {
             let open = pool.gate == Gate::Open;
             ensure!(open == (Some(number) == current), "pool {number}, current {current:?}: {pool:?}");
             let recalling = self.versions.is_recalling(PoolId::new(number));
-            ensure!(pool.drained || !pool.halted || recalling, "pool {number} stays halted");
+            ensure!(pool.life != Life::Running || !pool.halted || recalling, "pool {number} stays halted");
             ensure!(!recalling || pool.halted, "pool {number} has nothing to recall: {pool:?}");
         }
         for entry in self.versions.entries() {
@@ -376,7 +385,7 @@ impl Community {
             let before = self.before.get(&entry.version);
             ensure!(entry.before.as_ref() == before, "{entry:?} was deployed after {before:?}");
         }
-        let loading = self.pools.iter().any(|pool| pool.loading);
+        let loading = self.pools.iter().any(|pool| pool.life == Life::Loading);
         let pending = !self.unanswered().is_empty();
         ensure!(loading == pending, "a pool is loading: {loading}, a call is pending: {pending}");
         Ok(())

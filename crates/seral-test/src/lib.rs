@@ -1,1 +1,10 @@
+//! Test kit for seral: scripted faults, and a ledger that counts every job by its number.
+//!
+//! Two modules: [`ledger`] notes what became of each job and says which were lost or done twice; [`fault`] breaks parts of a running
+//! community on purpose.
 
+pub mod ledger;
+pub mod fault;
+
+pub use ledger::Fate;
+pub use ledger::Ledger;

@@ -5,7 +5,6 @@ use std::any::type_name;
 use std::future::Future;
 use std::pin::Pin;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -217,11 +216,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         for pool in loading {
             self.control.tell_pool(pool, crate::pool_actor::PoolMessage::Dismiss);
         }
-    }
-
-    /// Whether this community is another handle to that one.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.control, &other.control)
     }
 }
 

@@ -354,6 +354,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Deploy<J, O> {
 
 impl<J, O> fmt::Debug for Deploy<J, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deploy").field("version", &self.version).field("pool", &self.pool).finish()
+        f.debug_struct("Deploy")
+            .field("version", &self.version)
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
     }
 }

@@ -154,7 +154,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Children<J, O> {
     }
 
     fn tell_restart(&self, actor: &'static str, why: String) {
-        let community = self.control.plane.name.clone();
-        self.control.plane.root.events.tell(|| Event::ActorRestarted { community, actor, why });
+        self.control.plane.tell(|community| Event::ActorRestarted { community, actor, why });
     }
 }

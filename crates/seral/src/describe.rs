@@ -2,15 +2,18 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use seral_core::id::JobId;
 use seral_core::versions::Entry;
 use seral_core::versions::State;
 
 use crate::control::Control;
+use crate::desk::Desk;
 use crate::desk::Tally;
 use crate::pool_handle::PoolHandle;
 use crate::view::CommunityView;
 use crate::view::Holder;
 use crate::view::VersionView;
+use crate::view::WorkerView;
 
 /// What one pool has.
 struct PoolCounts {
@@ -83,10 +86,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             done: 0,
             faults: 0,
             held_up_by: Vec::new(),
+            each_worker: Vec::new(),
         };
         let Some(pool) = pool else { return view };
         let counts = count(pool);
-        view.workers = pool.desks().len();
+        view.each_worker = pool.desks().iter().map(|desk| worker_view(desk)).collect();
+        view.workers = view.each_worker.len();
         view.waiting = counts.waiting + counts.not_begun;
         view.running = counts.running;
         view.done = counts.tally.done;
@@ -112,6 +117,18 @@ where
         running: desks.iter().filter(|desk| desk.in_hand().is_some()).count(),
         in_transit: counts.in_transit,
         tally: pool.tally(),
+    }
+}
+
+fn worker_view<J, O>(desk: &Desk<J, O>) -> WorkerView {
+    let tally = desk.tally();
+    WorkerView {
+        id: desk.worker.get(),
+        state: desk.state(),
+        job: desk.in_hand().map(JobId::get),
+        done: tally.done,
+        faults: tally.faults,
+        beats: desk.beats(),
     }
 }
 

@@ -410,7 +410,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Desk<J, O> {
                     self.plane().publish(table);
                 }
                 Action::Narrow(pool) => self.with_handle(pool, |handle| handle.mailbox.narrow()),
-                Action::Halt(pool) => self.with_handle(pool, |handle| handle.halt()),
+                Action::Halt(pool) => self.with_handle(pool, PoolHandle::halt),
                 Action::Recall(pool) => {
                     let since = self.switched_at.unwrap_or_else(|| self.plane().now());
                     let _ = myself.cast(Message::RecallSlice { pool, since, moved: 0 });
@@ -553,8 +553,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Desk<J, O> {
                 self.control.tell_pool(pool, PoolMessage::Drained);
             }
         }
-        let community = self.plane().name.clone();
-        self.plane().root.events.tell(|| Event::VersionChanged { community, version, state });
+        self.plane().tell(|community| Event::VersionChanged { community, version, state });
     }
 
     fn answer(&mut self, verb: VerbId, answer: Answer) {
@@ -569,8 +568,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Desk<J, O> {
             let switched_in = now.since(self.switched_at.unwrap_or(now));
             let answered = rollback_answer(answer, why, switched_in);
             if let Ok(Rollback::To { from, to, how, .. }) = &answered {
-                self.plane().root.events.tell(|| Event::RolledBack {
-                    community: self.plane().name.clone(),
+                self.plane().tell(|community| Event::RolledBack {
+                    community,
                     from: from.clone(),
                     to: to.clone(),
                     how: *how,
@@ -605,8 +604,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Desk<J, O> {
             let _ = myself.cast(Message::RecallSlice { pool, since, moved });
             return Ok(());
         }
-        self.plane().root.events.tell(|| Event::Recalled {
-            community: self.plane().name.clone(),
+        self.plane().tell(|community| Event::Recalled {
+            community,
             version: handle.version.clone(),
             jobs: moved,
             took: self.plane().now().since(since),

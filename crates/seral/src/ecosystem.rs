@@ -19,6 +19,7 @@ use ractor::ActorProcessingErr;
 use ractor::ActorRef;
 use ractor::SupervisionEvent;
 use seral_core::retry::RetryPolicy;
+use seral_core::time::Time;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
@@ -34,6 +35,7 @@ use crate::event::Events;
 use crate::hand_back;
 use crate::hand_back::HandBackHook;
 use crate::hand_back::HandedBack;
+use crate::intake::Intake;
 use crate::intake::Stage;
 use crate::plane::DataPlane;
 use crate::plane::Limits;
@@ -64,8 +66,11 @@ struct Inner {
     actor: OnceCell<ActorRef<Nothing>>,
     directory: DashMap<String, Arc<dyn AnyCommunity>>,
     report: OnceCell<ShutdownReport>,
-    intake: crate::intake::Intake,
+    intake: Intake,
 }
+
+/// A community of any type, with its name.
+type Named = (String, Arc<dyn AnyCommunity>);
 
 impl fmt::Debug for Ecosystem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +86,7 @@ impl Ecosystem {
             actor: OnceCell::new(),
             directory: DashMap::new(),
             report: OnceCell::new(),
-            intake: crate::intake::Intake::new(),
+            intake: Intake::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -167,14 +172,14 @@ impl Ecosystem {
         self.inner.report.get_or_init(|| self.inner.close(deadline, cut_short)).await.clone()
     }
 
-    fn communities(&self) -> Vec<(String, Arc<dyn AnyCommunity>)> {
+    fn communities(&self) -> Vec<Named> {
         self.inner.communities()
     }
 }
 
 impl Inner {
     /// All communities, by name.
-    fn communities(&self) -> Vec<(String, Arc<dyn AnyCommunity>)> {
+    fn communities(&self) -> Vec<Named> {
         let named = |entry: dashmap::mapref::multiple::RefMulti<'_, String, Arc<dyn AnyCommunity>>| {
             (entry.key().clone(), Arc::clone(entry.value()))
         };
@@ -204,7 +209,11 @@ impl Inner {
             community.close_to(Stage::Closed);
             community.take_out_all();
         }
-        self.stop_workers(&communities, end).await;
+        let time_left = match end {
+            ShutdownEnd::Finished => began.after(deadline).since(clock.now()),
+            ShutdownEnd::Deadline | ShutdownEnd::CutShort => Duration::ZERO,
+        };
+        self.stop_workers(&communities, end, time_left).await;
 
         let mut reports = Vec::new();
         for ((name, community), done_before) in communities.iter().zip(done_before) {
@@ -228,7 +237,7 @@ impl Inner {
     }
 
     /// Waits until nothing is unfinished in any community, apart from what is delayed past `until`.
-    async fn quiet(&self, communities: &[(String, Arc<dyn AnyCommunity>)], until: seral_core::time::Time) {
+    async fn quiet(&self, communities: &[Named], until: Time) {
         let admitted = || communities.iter().map(|(_, it)| it.admitted()).sum::<u64>();
         loop {
             let mut stirred = pin!(self.root.stirred.notified());
@@ -246,33 +255,31 @@ impl Inner {
         }
     }
 
-    /// Lets the workers close cleanly. After a deadline, running jobs are asked to end first.
-    async fn stop_workers(&self, communities: &[(String, Arc<dyn AnyCommunity>)], end: ShutdownEnd) {
-        let all_stopped = async {
+    /// Lets the workers close cleanly. If there was no time to finish, running jobs are asked to end first, and dropped if they do not.
+    async fn stop_workers(&self, communities: &[Named], end: ShutdownEnd, time_left: Duration) {
+        let mut all_stopped = pin!(async {
             for (_, community) in communities {
                 community.stop().await;
             }
-        };
-        let mut all_stopped = pin!(all_stopped);
-        let steps =
-            [(ShutdownEnd::Finished, GRACE * 2, None), (ShutdownEnd::Deadline, GRACE, Some(Urge::Cancel))];
-        for (_, time, urge) in
-            steps.into_iter().filter(|(step, ..)| *step == end || end != ShutdownEnd::Finished)
-        {
-            if let Some(urge) = urge {
-                communities.iter().for_each(|(_, it)| it.urge(urge));
-            }
-            if tokio::time::timeout(time, &mut all_stopped).await.is_ok() {
-                return;
-            }
+        });
+        if end != ShutdownEnd::Finished {
+            urge(communities, Urge::Cancel);
         }
-        communities.iter().for_each(|(_, it)| it.urge(Urge::Abandon));
-        // Code that blocks its thread cannot be ended; the report says so.
-        let _ = tokio::time::timeout(GRACE, &mut all_stopped).await;
+        if tokio::time::timeout(time_left.max(GRACE), &mut all_stopped).await.is_err() {
+            urge(communities, Urge::Abandon);
+            // Code that blocks its thread cannot be ended; the report says so.
+            let _ = tokio::time::timeout(GRACE, &mut all_stopped).await;
+        }
     }
 
     fn takes_communities(&self) -> bool {
         self.intake.stage() == Stage::Open
+    }
+}
+
+fn urge(communities: &[Named], urge: Urge) {
+    for (_, community) in communities {
+        community.urge(urge);
     }
 }
 

@@ -30,6 +30,7 @@ use seral_core::time::Time;
 
 use crate::dead_letter::DeadLetters;
 use crate::error::SendError;
+use crate::event::Event;
 use crate::fence::Fence;
 use crate::hand_back::HandedBack;
 use crate::inside;
@@ -101,8 +102,10 @@ pub(crate) struct DataPlane<J, O> {
     last_worker: AtomicU64,
     /// The earliest deadline of a waiting job, in nanoseconds: a sweep before this would find nothing.
     earliest_deadline: AtomicU64,
-    dispatcher: Mutex<Option<Box<dyn Fn(News) + Send + Sync>>>,
+    dispatcher: Mutex<Option<NewsPort>>,
 }
+
+type NewsPort = Box<dyn Fn(News) + Send + Sync>;
 
 /// What the mailboxes do not count.
 #[derive(Debug, Default)]
@@ -124,6 +127,9 @@ pub(crate) enum Obstacle<J, O> {
     PinUnserved,
     Closed,
 }
+
+/// A job that was not admitted just now, and why.
+pub(crate) type NotNow<J, O> = (Envelope<J, O>, Obstacle<J, O>);
 
 impl<J, O> DataPlane<J, O> {
     pub(crate) fn new(name: &str, root: Arc<Root>, limits: Limits) -> Self {
@@ -159,6 +165,11 @@ impl<J, O> DataPlane<J, O> {
         self.root.clock.now()
     }
 
+    /// Tells whoever watches. `make` gets the name of the community, and is called only if somebody does.
+    pub(crate) fn tell(&self, make: impl FnOnce(Arc<str>) -> Event) {
+        self.root.events.tell(|| make(Arc::clone(&self.name)));
+    }
+
     // ---- the dispatcher --------------------------------------------------------------------------------------------
 
     /// From now on, news goes to this dispatcher.
@@ -184,7 +195,7 @@ impl<J, O> DataPlane<J, O> {
     // ---- new jobs --------------------------------------------------------------------------------------------------
 
     /// Admits a new job without waiting, or says what is in the way.
-    pub(crate) fn try_admit(&self, job: Envelope<J, O>) -> Result<(), (Envelope<J, O>, Obstacle<J, O>)> {
+    pub(crate) fn try_admit(&self, job: Envelope<J, O>) -> Result<(), NotNow<J, O>> {
         let mut job = job;
         loop {
             if self.turns_away() {

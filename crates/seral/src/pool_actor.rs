@@ -34,7 +34,7 @@ pub(crate) enum PoolMessage {
     /// Begin: start all workers.
     Hire,
     /// A worker has started.
-    Started(WorkerId),
+    Started,
     /// The time to start is up.
     StartDeadline,
     /// Start a worker again that failed.
@@ -141,7 +141,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
                     state.hire(&myself, worker, RestartLog::default()).await?;
                 }
             }
-            PoolMessage::Started(_) => state.worker_started(),
+            PoolMessage::Started => state.worker_started(),
             PoolMessage::StartDeadline => {
                 let deadline = state.arguments.spec.start_deadline;
                 state.start_failed(StartFailure::Timeout(deadline));
@@ -207,7 +207,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
             pool: Arc::clone(pool),
             desk: Arc::clone(&desk),
             started: Box::new(move || {
-                let _ = pool_actor.cast(PoolMessage::Started(worker));
+                let _ = pool_actor.cast(PoolMessage::Started);
             }),
         };
         let actor = spec.recruiter.hire(post, myself.get_cell()).await?;
@@ -247,8 +247,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
                 let delay = member.log.on_failure(member.desk.tally().done > 0);
                 let worker = member.desk.worker;
                 let PoolArguments { plane, pool, .. } = &self.arguments;
-                plane.root.events.tell(|| Event::WorkerFailed {
-                    community: plane.name.clone(),
+                plane.tell(|community| Event::WorkerFailed {
+                    community,
                     version: pool.version.clone(),
                     worker,
                     why,
@@ -272,12 +272,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         }
         let from = self.arguments.pool.size.swap(size, Relaxed);
         let PoolArguments { plane, pool, .. } = &self.arguments;
-        plane.root.events.tell(|| Event::Scaled {
-            community: plane.name.clone(),
-            version: pool.version.clone(),
-            from,
-            to: size,
-        });
+        plane.tell(|community| Event::Scaled { community, version: pool.version.clone(), from, to: size });
         let mut have = self.members.values().filter(|member| !member.leaving).count() + self.absent.len();
         while have < size {
             let worker = self.arguments.plane.next_worker();

@@ -69,8 +69,8 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
     fn fail(&self, desk: &Desk<J, O>, mut job: Envelope<J, O>, failure: Failure, fault: String) {
         let is_fault = !matches!(failure, Failure::Snooze(_));
         if is_fault {
-            self.root.events.tell(|| Event::AttemptFailed {
-                community: self.name.clone(),
+            self.tell(|community| Event::AttemptFailed {
+                community,
                 job: job.id,
                 attempt: job.attempt,
                 version: desk.version().clone(),
@@ -157,11 +157,7 @@ impl<J, O> DataPlane<J, O> {
 
     /// Sets a job aside for a person. The letter is there before the sender hears.
     fn keep(&self, mut job: Envelope<J, O>, version: Option<Version>, reason: String) {
-        self.root.events.tell(|| Event::DeadLettered {
-            community: self.name.clone(),
-            job: job.id,
-            reason: reason.clone(),
-        });
+        self.tell(|community| Event::DeadLettered { community, job: job.id, reason: reason.clone() });
         let reply = job.reply.take();
         let failed = JobError::Failed { attempts: job.attempt, last: reason.clone() };
         let dropped = self.dead.keep(DeadLetter {
@@ -176,9 +172,7 @@ impl<J, O> DataPlane<J, O> {
             let _ = reply.send(Err(failed));
         }
         if let Some(dropped) = dropped {
-            self.root
-                .events
-                .tell(|| Event::DeadLetterDropped { community: self.name.clone(), job: dropped.id });
+            self.tell(|community| Event::DeadLetterDropped { community, job: dropped.id });
         }
     }
 

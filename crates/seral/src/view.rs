@@ -145,6 +145,26 @@ pub struct VersionView {
     pub faults: u64,
     /// What a draining version waits for. Empty for others.
     pub held_up_by: Vec<Holder>,
+    /// Each of its workers.
+    pub each_worker: Vec<WorkerView>,
+}
+
+/// One worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WorkerView {
+    /// Its number.
+    pub id: u64,
+    /// Where it is in its life.
+    pub state: WorkerState,
+    /// The job in its hand.
+    pub job: Option<u64>,
+    /// Jobs that it brought to an output since its last start.
+    pub done: u64,
+    /// Attempts of it that failed since its last start.
+    pub faults: u64,
+    /// How often it has come round its cycle.
+    pub beats: u64,
 }
 
 /// Something that a draining version waits for.

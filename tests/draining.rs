@@ -1,0 +1,124 @@
+//! Promise 5: drained is exact, reported at once, and until then somebody is named who holds it up.
+
+use std::time::Duration;
+
+use seral::view::Holder;
+use seral::view::VersionState;
+
+use crate::kit::Act;
+use crate::kit::community;
+use crate::kit::job;
+use crate::kit::settle;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn a_version_is_drained_when_its_last_job_is_settled_and_not_before() {
+    let (_shop, orders, floor) = community(2).await;
+    let mut handles = Vec::new();
+    for number in 1..=3 {
+        handles.push(orders.submit(job(number, Act::WaitForGate)).await.unwrap());
+    }
+    settle().await;
+    orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
+    for left in (1..=3).rev() {
+        let view = orders.describe();
+        let old = view.version("1.0.0").unwrap();
+        assert_eq!(old.state, VersionState::Draining, "{left} left");
+        assert!(!old.held_up_by.is_empty(), "somebody holds it up");
+        floor.open(1);
+        settle().await;
+    }
+    let view = orders.describe();
+    assert!(matches!(view.version("1.0.0").unwrap().state, VersionState::Drained | VersionState::Retired));
+    assert!(view.version("1.0.0").unwrap().held_up_by.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn describe_names_the_job_and_the_worker_that_hold_a_version_up() {
+    let (_shop, orders, floor) = community(1).await;
+    let stuck = orders.submit(job(1, Act::WaitForGate)).await.unwrap();
+    drop(orders.submit(job(2, Act::Do)).await.unwrap());
+    drop(orders.submit(job(3, Act::Do)).pin("1.0.0").delay(MINUTE).await.unwrap());
+    settle().await;
+    orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
+    let view = orders.describe();
+    let old = view.version("1.0.0").unwrap();
+    let Holder::Running { job, worker, .. } = old.held_up_by[0] else { panic!("{:?}", old.held_up_by) };
+    assert_eq!((job, worker), (stuck.id().get(), 1));
+    assert_eq!(old.held_up_by[1..], [Holder::Waiting(1), Holder::Pinned(1)]);
+    let table = view.to_string();
+    let expected = [
+        "orders 1.0.0  1 workers  Draining  1 waiting  1 running  0 done",
+        "    waits for job 1 on worker 1 (for 0ms or more)",
+        "    waits for 1 waiting",
+        "    waits for 1 pinned to it",
+        "orders 2.0.0  1 workers  Current  0 waiting  0 running  0 done",
+        "orders: 3 admitted, 0 done, 1 waiting, 1 running, 1 delayed",
+    ];
+    assert_eq!(table.lines().collect::<Vec<_>>(), expected);
+    floor.open(1);
+    orders.drained("1.0.0").await.unwrap();
+    assert_eq!(floor.record().last().unwrap().number, 3, "it waited for the delayed job that names it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pinned_job_in_the_fence_holds_its_version() {
+    let (_shop, orders, floor) = community(1).await;
+    let first = orders.submit(job(1, Act::WaitForGate)).key("k").await.unwrap();
+    let pinned = orders.submit(job(2, Act::Do)).key("k").pin("1.0.0").await.unwrap();
+    let free = orders.submit(job(3, Act::Do)).key("k").await.unwrap();
+    settle().await;
+    orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
+    floor.open(1);
+    for handle in [first, pinned, free] {
+        handle.await.unwrap();
+    }
+    let by: Vec<_> = floor.record().into_iter().map(|entry| entry.version).collect();
+    assert_eq!(by, ["1.0.0", "1.0.0", "2.0.0"]);
+    orders.drained("1.0.0").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_version_closes_cleanly_and_its_workers_are_gone() {
+    let (_shop, orders, floor) = community(3).await;
+    orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
+    orders.drained("1.0.0").await.unwrap();
+    settle().await;
+    let view = orders.describe();
+    let old = view.version("1.0.0").unwrap();
+    assert_eq!((old.state, old.workers), (VersionState::Retired, 0));
+    assert!(orders.drained("0.1.0").await.unwrap_err().to_string().contains("0.1.0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_tell_each_state_of_a_succession_in_order() {
+    let (shop, orders, floor) = community(1).await;
+    let mut events = shop.events();
+    orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
+    orders.drained("1.0.0").await.unwrap();
+    settle().await;
+    let mut seen = Vec::new();
+    while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(1), events.next()).await {
+        seen.push(event.to_string());
+    }
+    let expected = [
+        "orders 2.0.0 is Loading",
+        "orders 2.0.0 is Current",
+        "orders 1.0.0 is Draining",
+        "orders 1.0.0 is Drained",
+        "orders 1.0.0 is Retired",
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_of_events_is_told_how_many_it_missed() {
+    let (_shop, orders, _floor) = community(1).await;
+    let mut events = orders.events();
+    for number in 0..600 {
+        let _ = orders.ask(job(number, Act::Fail)).await;
+    }
+    let first = events.next().await.unwrap();
+    assert!(matches!(first, seral::Event::Missed(missed) if missed > 0), "{first}");
+}

@@ -1,0 +1,146 @@
+//! Workers that do as they are told, and communities to put them in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use seral::prelude::*;
+use tokio::sync::Semaphore;
+
+/// What a worker does with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Does it at once.
+    Do,
+    /// Waits for the gate, then does it.
+    WaitForGate,
+    /// Fails each time.
+    Fail,
+    /// Fails the first time.
+    FailOnce,
+    /// Panics each time.
+    Panic,
+    /// Panics the first time.
+    PanicOnce,
+    /// Gives the job up.
+    Discard,
+    /// Comes back once, half a minute later.
+    SnoozeOnce,
+}
+
+/// A job that says what is to be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    pub(crate) number: u64,
+    pub(crate) act: Act,
+}
+
+pub(crate) fn job(number: u64, act: Act) -> Job {
+    Job { number, act }
+}
+
+/// What the workers of all versions have in common: a gate that lets jobs through, and a record of what they did.
+#[derive(Clone)]
+pub(crate) struct Floor {
+    gate: Arc<Semaphore>,
+    record: Arc<Mutex<Vec<Entry>>>,
+    snoozed: Arc<Mutex<BTreeMap<u64, u32>>>,
+}
+
+/// An attempt as a worker saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) number: u64,
+    pub(crate) version: String,
+    pub(crate) attempt: u32,
+}
+
+impl Floor {
+    pub(crate) fn new() -> Self {
+        Self { gate: Arc::new(Semaphore::new(0)), record: Arc::default(), snoozed: Arc::default() }
+    }
+
+    /// Lets so many waiting jobs through.
+    pub(crate) fn open(&self, jobs: usize) {
+        self.gate.add_permits(jobs);
+    }
+
+    /// All attempts so far, in the order of their start.
+    pub(crate) fn record(&self) -> Vec<Entry> {
+        self.record.lock().clone()
+    }
+
+    /// The numbers of the jobs of all attempts so far.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.record().into_iter().map(|entry| entry.number).collect()
+    }
+
+    /// So many workers that do as they are told.
+    pub(crate) fn pool(&self, workers: usize) -> Pool<Job, u64> {
+        let floor = self.clone();
+        Pool::of(workers, move || Hand { floor: floor.clone() }).build("hand")
+    }
+}
+
+/// A worker that does as it is told.
+struct Hand {
+    floor: Floor,
+}
+
+impl Worker for Hand {
+    type Job = Job;
+    type Output = u64;
+
+    async fn process(&mut self, job: &Job, cx: &JobContext) -> Result<u64, Fault> {
+        self.floor.record.lock().push(Entry {
+            number: job.number,
+            version: cx.version().to_string(),
+            attempt: cx.attempt().get(),
+        });
+        let first = cx.attempt().get() == 1;
+        match job.act {
+            Act::Do => {}
+            Act::WaitForGate => self.floor.gate.acquire().await?.forget(),
+            Act::Fail => Err("told to fail")?,
+            Act::FailOnce if first => Err("told to fail once")?,
+            Act::Panic => std::panic::panic_any("told to panic"),
+            Act::PanicOnce if first => std::panic::panic_any("told to panic once"),
+            Act::Discard => return Err(Fault::discard("told to discard")),
+            Act::SnoozeOnce if self.floor.snoozed.lock().insert(job.number, 1).is_none() => {
+                return Err(Fault::snooze(std::time::Duration::from_secs(30)));
+            }
+            Act::FailOnce | Act::PanicOnce | Act::SnoozeOnce => {}
+        }
+        Ok(job.number)
+    }
+}
+
+/// A community of its own ecosystem with version 1.0.0.
+pub(crate) async fn community(workers: usize) -> (Ecosystem, Community<Job, u64>, Floor) {
+    let floor = Floor::new();
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community("orders").await.unwrap();
+    orders.deploy("1.0.0", floor.pool(workers)).await.unwrap();
+    (shop, orders, floor)
+}
+
+/// Lets all other tasks run until each waits for something other than time. Only on paused time.
+pub(crate) async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Keeps panics of workers that are told to panic out of the output of the tests.
+pub(crate) fn hush() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let told = panic.payload().downcast_ref::<&str>().is_some_and(|text| text.starts_with("told to"));
+            if !told {
+                usual(panic);
+            }
+        }));
+    });
+}

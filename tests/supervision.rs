@@ -1,0 +1,174 @@
+//! Whatever fails, no job is lost: dispatcher, pool, worker; and a worker that blocks its thread holds up nobody.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use seral::Event;
+use seral::prelude::*;
+use seral_test::Fate;
+use seral_test::Ledger;
+use seral_test::fault;
+
+use crate::kit::Act;
+use crate::kit::community;
+use crate::kit::job;
+use crate::kit::settle;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn a_dispatcher_that_panics_loses_none_of_ten_thousand_delayed_jobs() {
+    let (shop, orders, floor) = community(2).await;
+    let mut events = orders.events();
+    let mut ledger = Ledger::new();
+    let mut handles = Vec::new();
+    for number in 0..10_000 {
+        let delay = Duration::from_millis(1 + number % 977);
+        let handle = orders.submit(job(number, Act::Do)).delay(delay).await.unwrap();
+        ledger.admitted(number);
+        handles.push(handle);
+        if number % 2_000 == 1_000 {
+            fault::panic_dispatcher(&orders);
+        }
+    }
+    fault::panic_dispatcher(&orders);
+    for handle in handles {
+        ledger.ended(handle.await.unwrap(), Fate::Done);
+    }
+    assert!(ledger.audit().is_clean(), "{}", ledger.audit());
+    assert_eq!(ledger.len(), floor.numbers().len());
+    let restarted = events.next().await.unwrap();
+    assert!(matches!(restarted, Event::ActorRestarted { actor: "dispatcher", .. }), "{restarted}");
+    orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
+    orders.drained("1.0.0").await.unwrap();
+    assert!(shop.shutdown(MINUTE).await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_goes_on_though_the_dispatcher_panics_in_the_middle() {
+    let (_shop, orders, floor) = community(1).await;
+    orders.send(job(1, Act::WaitForGate)).await.unwrap();
+    settle().await;
+    orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
+    fault::panic_dispatcher(&orders);
+    floor.open(1);
+    orders.drained("1.0.0").await.unwrap();
+    settle().await;
+    orders.ask(job(2, Act::Do)).await.unwrap();
+    assert_eq!(orders.describe().version("1.0.0").unwrap().workers, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_panics_is_started_again_and_its_jobs_are_done() {
+    let (_shop, orders, floor) = community(3).await;
+    let mut handles = Vec::new();
+    for number in 0..100 {
+        handles.push(orders.submit(job(number, Act::WaitForGate)).await.unwrap());
+    }
+    settle().await;
+    fault::panic_pool(&orders);
+    settle().await;
+    floor.open(103);
+    for (number, handle) in (0..100).zip(handles) {
+        assert_eq!(handle.await, Ok(number));
+    }
+    let twice = floor.record().iter().filter(|entry| entry.attempt == 2).count();
+    assert_eq!(twice, 3, "only what was in hand is charged an attempt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_killed_charges_only_the_job_in_its_hand() {
+    let (_shop, orders, floor) = community(1).await;
+    let mut handles = Vec::new();
+    for number in 0..20 {
+        handles.push(orders.submit(job(number, Act::WaitForGate)).await.unwrap());
+    }
+    settle().await;
+    fault::kill_worker(&orders);
+    settle().await;
+    floor.open(21);
+    for (number, handle) in (0..20).zip(handles) {
+        assert_eq!(handle.await, Ok(number));
+    }
+    let attempts: Vec<_> = floor.record().into_iter().filter(|entry| entry.attempt > 1).collect();
+    assert_eq!(attempts.len(), 1, "{attempts:?}");
+    assert_eq!(attempts[0].number, 0);
+}
+
+/// A blocked worker among four, with 64 jobs queued: the other 63 are done within 100 ms. Real time and real threads, since blocking a
+/// thread is what it is about.
+#[test]
+fn jobs_behind_one_that_blocks_its_thread_do_not_wait_for_it() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let shop = Ecosystem::new("shop");
+        let orders = shop.community::<u32, u32>("orders").await.unwrap();
+        let (release, blocked) = std::sync::mpsc::channel::<()>();
+        let blocked = Arc::new(parking_lot::Mutex::new(blocked));
+        let process = move |n: u32, _: JobContext| {
+            let blocked = Arc::clone(&blocked);
+            async move {
+                if n == 0 {
+                    // Until the test says so, or for as long as a broken runtime would make us wait.
+                    let _ = blocked.lock().recv_timeout(Duration::from_secs(20));
+                }
+                Ok(n)
+            }
+        };
+        orders.deploy("1", Pool::of_fn(4, process)).await.unwrap();
+        let mut handles = Vec::new();
+        let began = std::time::Instant::now();
+        for n in 0..64 {
+            handles.push(orders.submit(n).await.unwrap());
+        }
+        let blocking = handles.remove(0);
+        for handle in handles {
+            handle.await.unwrap();
+        }
+        let took = began.elapsed();
+        release.send(()).unwrap();
+        assert_eq!(blocking.await, Ok(0), "the job that blocked is its worker's own, and is done once");
+        assert!(took < Duration::from_millis(100), "63 jobs took {took:?}");
+        assert!(shop.shutdown(MINUTE).await.is_clean());
+        assert_eq!(orders.describe().done, 64);
+    });
+}
+
+/// A worker that starts the first time, and after a panic only on the third try.
+struct Moody {
+    starts: Arc<AtomicU32>,
+}
+
+impl Worker for Moody {
+    type Job = u32;
+    type Output = u32;
+
+    async fn start(&mut self, _: &StartContext) -> Result<(), Fault> {
+        match self.starts.fetch_add(1, Relaxed) {
+            1 | 2 => Err("not yet")?,
+            _ => Ok(()),
+        }
+    }
+
+    async fn process(&mut self, job: &u32, cx: &JobContext) -> Result<u32, Fault> {
+        if cx.attempt().get() == 1 {
+            std::panic::panic_any("told to panic");
+        }
+        Ok(*job)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_cannot_start_again_is_tried_again_and_its_job_waits() {
+    crate::kit::hush();
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community::<u32, u32>("orders").await.unwrap();
+    let starts = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&starts);
+    orders.deploy("1", Pool::of(1, move || Moody { starts: Arc::clone(&counter) })).await.unwrap();
+    assert_eq!(orders.ask(7).await.unwrap(), 7);
+    assert_eq!(starts.load(Relaxed), 4);
+    assert!(shop.shutdown(MINUTE).await.is_clean());
+}
