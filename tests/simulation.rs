@@ -1,1 +1,227 @@
-//! x
+//! Random histories on paused time: sends of all kinds, deploys, rollbacks, scalings, panics, kills, cancelled sends, and an end. Whatever
+//! happens, every admitted job comes to exactly one end (promise 1, by numbers), and jobs of one key start in order (promise 4).
+//!
+//! `SERAL_SEEDS=10000` tries more histories, `SERAL_SEED=7` only one.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use parking_lot::Mutex;
+use seral::JobHandle;
+use seral::Priority;
+use seral::error::JobError;
+use seral::prelude::*;
+use seral_test::Fate;
+use seral_test::Ledger;
+use seral_test::fault;
+
+use crate::kit::hush;
+
+const KEYS: u64 = 4;
+
+#[derive(Clone, Copy, Debug)]
+struct Job {
+    number: u64,
+    key: Option<u64>,
+    seed: u64,
+}
+
+/// What the workers saw.
+#[derive(Default)]
+struct Seen {
+    completed: Vec<u64>,
+    started_by_key: BTreeMap<u64, Vec<u64>>,
+}
+
+struct World {
+    rng: Rng,
+    shop: Ecosystem,
+    orders: Community<Job, u64>,
+    seen: Arc<Mutex<Seen>>,
+    ledger: Ledger,
+    handles: Vec<(u64, JobHandle<u64>)>,
+    numbers: u64,
+    versions: u64,
+    admitted_by_key: BTreeMap<u64, Vec<u64>>,
+}
+
+/// What a worker does depends on the job's seed and the attempt alone.
+async fn process(seen: Arc<Mutex<Seen>>, job: Job, cx: JobContext) -> Result<u64, Fault> {
+    if let Some(key) = job.key {
+        let mut seen = seen.lock();
+        let started = seen.started_by_key.entry(key).or_default();
+        if started.last() != Some(&job.number) {
+            started.push(job.number);
+        }
+    }
+    let mut rng = Rng::with_seed(job.seed.wrapping_add(u64::from(cx.attempt().get())));
+    match rng.u8(..10) {
+        0..4 => {}
+        4..7 => tokio::time::sleep(Duration::from_millis(rng.u64(1..200))).await,
+        _ => tokio::task::yield_now().await,
+    }
+    match rng.u8(..20) {
+        0 => std::panic::panic_any("told to panic"),
+        1 => Err("told to fail")?,
+        2 => return Err(Fault::discard("told to discard")),
+        3 => return Err(Fault::dead_letter("told to give up")),
+        4 if cx.attempt().get() == 1 => {
+            return Err(Fault::retry_after(Duration::from_millis(rng.u64(1..500)), "told to come back"));
+        }
+        _ => {}
+    }
+    seen.lock().completed.push(job.number);
+    Ok(job.number)
+}
+
+impl World {
+    async fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let shop = Ecosystem::new("shop");
+        let orders =
+            shop.community("orders").mailbox(rng.usize(1..20)).hand_back(|_| async {}).await.unwrap();
+        let mut world = Self {
+            rng,
+            shop,
+            orders,
+            seen: Arc::default(),
+            ledger: Ledger::new(),
+            handles: Vec::new(),
+            numbers: 0,
+            versions: 0,
+            admitted_by_key: BTreeMap::new(),
+        };
+        world.deploy().await;
+        world
+    }
+
+    async fn step(&mut self) {
+        match self.rng.u8(..100) {
+            0..60 => self.send().await,
+            60..68 => tokio::time::advance(Duration::from_millis(self.rng.u64(1..100))).await,
+            68..78 => {
+                for _ in 0..self.rng.u8(1..30) {
+                    tokio::task::yield_now().await;
+                }
+            }
+            78..84 => self.deploy().await,
+            84..88 => drop(self.orders.rollback().await),
+            88..92 => {
+                let version = self.rng.u64(1..=self.versions).to_string();
+                let _ = self.orders.scale(version, self.rng.usize(1..6)).await;
+            }
+            92..96 => fault::kill_worker(&self.orders),
+            96..98 => fault::panic_pool(&self.orders),
+            _ => fault::panic_dispatcher(&self.orders),
+        }
+    }
+
+    async fn deploy(&mut self) {
+        let again = self.versions > 1 && self.rng.u8(..4) == 0;
+        let version = if again { self.rng.u64(1..=self.versions) } else { self.versions + 1 };
+        self.versions = self.versions.max(version);
+        let seen = Arc::clone(&self.seen);
+        let run = move |job, cx| process(Arc::clone(&seen), job, cx);
+        let pool = Pool::of_fn(self.rng.usize(1..5), run).build("the build");
+        // A deploy may be interrupted by a dispatcher that was told to panic.
+        let _ = self.orders.deploy(version.to_string(), pool).await;
+    }
+
+    async fn send(&mut self) {
+        self.numbers += 1;
+        let number = self.numbers;
+        let key = (self.rng.u8(..3) == 0).then(|| self.rng.u64(..KEYS));
+        let job = Job { number, key, seed: self.rng.u64(..) };
+        let mut submit = self.orders.submit(job);
+        if let Some(key) = key {
+            submit = submit.key(key);
+        }
+        let mut delayed = false;
+        match self.rng.u8(..10) {
+            // A delayed job takes its place when it is due, so its order is not that of admission.
+            0 if key.is_none() => {
+                delayed = true;
+                submit = submit.delay(Duration::from_millis(self.rng.u64(1..2_000)));
+            }
+            1 => submit = submit.deadline(Duration::from_millis(self.rng.u64(1..500))),
+            2 => submit = submit.pin(self.rng.u64(1..=self.versions).to_string()),
+            3 => submit = submit.priority(Priority::High),
+            4 => submit = submit.priority(Priority::Low),
+            _ => {}
+        }
+        // A send that is not admitted within this time is dropped.
+        let patience = Duration::from_millis(self.rng.u64(..50));
+        let Ok(Ok(handle)) = tokio::time::timeout(patience, submit.into_future()).await else { return };
+        self.ledger.admitted(number);
+        if let Some(key) = key.filter(|_| !delayed) {
+            self.admitted_by_key.entry(key).or_default().push(number);
+        }
+        self.handles.push((number, handle));
+    }
+
+    async fn end(mut self, seed: u64) {
+        let deadline = Duration::from_millis(self.rng.u64(..20_000));
+        let report = self.shop.shutdown(deadline).await;
+        assert!(report.is_clean(), "seed {seed}: {report}");
+        let mut done = Vec::new();
+        for (number, handle) in self.handles {
+            let fate = match handle.await {
+                Ok(output) => {
+                    assert_eq!(output, number, "seed {seed}");
+                    done.push(number);
+                    Fate::Done
+                }
+                Err(JobError::Failed { .. }) => Fate::Dead,
+                Err(JobError::Discarded { .. }) => Fate::Discarded,
+                Err(JobError::Expired) => Fate::Expired,
+                Err(JobError::HandedBack) => Fate::HandedBack,
+                Err(lost) => panic!("seed {seed}: job {number}: {lost}"),
+            };
+            self.ledger.ended(number, fate);
+        }
+        let findings = self.ledger.audit();
+        assert!(findings.is_clean(), "seed {seed}: {findings}");
+        let seen = self.seen.lock();
+        let mut completed = seen.completed.clone();
+        completed.sort_unstable();
+        done.sort_unstable();
+        assert_eq!(
+            completed, done,
+            "seed {seed}: what workers completed is what senders heard of, once each"
+        );
+        let view = self.orders.describe();
+        assert_eq!(view.accounted(), view.admitted, "seed {seed}: {view}\n{view:?}");
+        assert_eq!(view.admitted, self.ledger.len() as u64, "seed {seed}: {view}");
+        for (key, started) in &seen.started_by_key {
+            let admitted = self.admitted_by_key.get(key).cloned().unwrap_or_default();
+            let expected: Vec<u64> = admitted.into_iter().filter(|number| started.contains(number)).collect();
+            assert_eq!(*started, expected, "seed {seed}: key {key} out of order");
+        }
+    }
+}
+
+fn run(seed: u64) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(seed).await;
+        for _ in 0..world.rng.u32(10..200) {
+            world.step().await;
+        }
+        world.end(seed).await;
+    });
+}
+
+#[test]
+fn every_admitted_job_comes_to_one_end_whatever_happens() {
+    hush();
+    let number = |name| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    match number("SERAL_SEED") {
+        Some(seed) => run(seed),
+        None => (0..number("SERAL_SEEDS").unwrap_or(1_000)).for_each(run),
+    }
+}

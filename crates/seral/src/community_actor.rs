@@ -17,13 +17,13 @@ use seral_core::versions::State;
 use crate::control::Control;
 use crate::dispatcher::Dispatcher;
 use crate::dispatcher::DispatcherArguments;
-use crate::dispatcher::Message;
-use crate::dispatcher::reporter;
+use crate::enact::reporter;
 use crate::event::Event;
 use crate::pool_actor::PoolActor;
 use crate::pool_actor::PoolArguments;
 use crate::pool_actor::PoolReport;
 use crate::pool_actor::StartFailure;
+use crate::verb::Message;
 
 /// The actor. It is told nothing; it hears of its children.
 pub(crate) struct CommunityActor<J, O>(pub(crate) PhantomData<fn() -> (J, O)>);

@@ -1,0 +1,280 @@
+//! Carries out what was decided about versions: each [`Action`] of [`seral_core::versions`], in order.
+//!
+//! There is no decision in here. A pool is started, a gate opened, a table published because the machine said so.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use ractor::Actor;
+use ractor::ActorCell;
+use ractor::ActorProcessingErr;
+use ractor::ActorRef;
+use seral_core::id::PoolId;
+use seral_core::id::Revision;
+use seral_core::id::VerbId;
+use seral_core::id::Version;
+use seral_core::routing::RoutingTable;
+use seral_core::time::Time;
+use seral_core::versions::Action;
+use seral_core::versions::Answer;
+use seral_core::versions::State;
+use tokio::task::JoinHandle;
+
+use crate::control::Control;
+use crate::control::ControlState;
+use crate::control::Running;
+use crate::error::DeployError;
+use crate::error::RollbackError;
+use crate::event::Event;
+use crate::job::Envelope;
+use crate::mailbox::Mailbox;
+use crate::mailbox::Notice;
+use crate::plane::DataPlane;
+use crate::plane::News;
+use crate::pool::Pool;
+use crate::pool_actor::PoolActor;
+use crate::pool_actor::PoolArguments;
+use crate::pool_actor::PoolMessage;
+use crate::pool_actor::PoolReport;
+use crate::pool_actor::StartFailure;
+use crate::pool_handle::PoolHandle;
+use crate::verb::Answered;
+use crate::verb::Deployment;
+use crate::verb::Message;
+use crate::verb::Rollback;
+use crate::verb::deploy_answer;
+use crate::verb::rollback_answer;
+
+/// The dispatcher, as messages reach it.
+pub(crate) type Myself<J, O> = ActorRef<Message<J, O>>;
+
+/// The state of the dispatcher: only what concerns callers that wait for it. What must outlive it is in [`Control`].
+pub(crate) struct Dispatching<J, O> {
+    pub(crate) control: Arc<Control<J, O, Message<J, O>>>,
+    pub(crate) community: ActorCell,
+    pub(crate) last_verb: VerbId,
+    pub(crate) deploys: HashMap<VerbId, Deploying<J, O>>,
+    pub(crate) rollbacks: HashMap<VerbId, Answered<Rollback, RollbackError>>,
+    /// Why pools could not be started, until that is answered.
+    pub(crate) start_failure: Option<StartFailure>,
+    pub(crate) switched_at: Option<Time>,
+    pub(crate) timer: Option<(Time, JoinHandle<()>)>,
+}
+
+/// A deploy that is not answered yet.
+pub(crate) struct Deploying<J, O> {
+    pub(crate) version: Version,
+    pub(crate) spec: Pool<J, O>,
+    pub(crate) answer: Answered<Deployment, DeployError>,
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
+    pub(crate) fn plane(&self) -> &Arc<DataPlane<J, O>> {
+        &self.control.plane
+    }
+
+    /// Does what was decided, in order.
+    pub(crate) async fn perform(
+        &mut self,
+        myself: &Myself<J, O>,
+        actions: Vec<Action>,
+    ) -> Result<(), ActorProcessingErr> {
+        for action in actions {
+            match action {
+                Action::Start(pool, version) => self.start(myself, pool, &version).await?,
+                Action::Open(pool) => {
+                    self.switched_at = Some(self.plane().now());
+                    if let Some(handle) = self.control.handle(pool) {
+                        // A drained mailbox is never opened: `happened` saw to that.
+                        let _ = handle.mailbox.open();
+                        handle.mailbox.resume();
+                    }
+                }
+                Action::Publish(pool, revision) => {
+                    let table = self.table(pool, revision);
+                    self.plane().publish(table);
+                }
+                Action::Narrow(pool) => self.with_handle(pool, |handle| handle.mailbox.narrow()),
+                Action::Halt(pool) => self.with_handle(pool, PoolHandle::halt),
+                Action::Recall(pool) => {
+                    let since = self.switched_at.unwrap_or_else(|| self.plane().now());
+                    let _ = myself.cast(Message::RecallSlice { pool, since, moved: 0 });
+                }
+                Action::Resume(pool) => self.with_handle(pool, |handle| handle.mailbox.resume()),
+                Action::Dismiss(pool) => {
+                    self.with_handle(pool, |handle| handle.mailbox.shut());
+                    self.control.tell_pool(pool, PoolMessage::Dismiss);
+                }
+                Action::Forget(version) => self.forget(&version),
+                Action::Tell(version, state) => self.tell(version, state),
+                Action::Answer(verb, answer) => self.answer(verb, answer),
+            }
+        }
+        Ok(())
+    }
+
+    fn with_handle(&self, pool: PoolId, act: impl FnOnce(&PoolHandle<J, O>)) {
+        if let Some(handle) = self.control.handle(pool) {
+            act(&handle);
+        }
+    }
+
+    // ---- actions ---------------------------------------------------------------------------------------------------
+
+    async fn start(
+        &mut self,
+        myself: &Myself<J, O>,
+        id: PoolId,
+        version: &Version,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(spec) = self.spec_for(version) else { return Ok(()) };
+        let handle = Arc::new(PoolHandle::new(id, version.clone(), spec.size, self.mailbox(id)));
+        let arguments = PoolArguments {
+            plane: Arc::clone(self.plane()),
+            pool: Arc::clone(&handle),
+            spec: spec.clone(),
+            is_loading: true,
+            report: reporter(&self.control),
+        };
+        let actor = PoolActor(PhantomData);
+        let started = Actor::spawn_linked(None, actor, arguments, self.community.clone()).await;
+        let (actor, why) = match started {
+            Ok((actor, _)) => (Some(actor), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        {
+            let mut state = self.control.state.lock();
+            let replaced: Vec<PoolId> = state
+                .pools
+                .iter()
+                .filter(|(_, running)| running.handle.version == *version)
+                .map(|(pool, _)| *pool)
+                .collect();
+            for pool in replaced {
+                self.fold(&mut state, pool);
+            }
+            state.specs.insert(version.clone(), spec.clone());
+            state.pools.insert(id, Running { handle, spec, actor });
+        }
+        if let Some(why) = why {
+            let why = StartFailure::Worker(why);
+            let _ = myself.cast(Message::Report(PoolReport::StartFailed(id, why)));
+        }
+        Ok(())
+    }
+
+    /// What this version is made of: what is being deployed, or what was deployed under this name.
+    fn spec_for(&self, version: &Version) -> Option<Pool<J, O>> {
+        let state = self.control.state.lock();
+        let build = state.versions.find(version).map(|entry| entry.build.clone())?;
+        let offered = self
+            .deploys
+            .values()
+            .find(|deploying| deploying.version == *version && deploying.spec.build == build);
+        offered.map(|deploying| deploying.spec.clone()).or_else(|| state.specs.get(version).cloned())
+    }
+
+    fn mailbox(&self, pool: PoolId) -> Mailbox<Envelope<J, O>> {
+        // Weak, since the data plane holds the table, the table the pool, and the pool this mailbox.
+        let plane = Arc::downgrade(self.plane());
+        Mailbox::new(self.plane().limits.mailbox, move |notice| {
+            let Some(plane) = plane.upgrade() else { return };
+            match notice {
+                Notice::Drained => plane.tell_dispatcher(News::Drained(pool)),
+                Notice::Quiet => plane.root.stirred.notify_one(),
+            }
+        })
+    }
+
+    fn table(&self, current: PoolId, revision: Revision) -> RoutingTable<Arc<PoolHandle<J, O>>> {
+        let state = self.control.state.lock();
+        let serving = state
+            .versions
+            .entries()
+            .iter()
+            .filter(|entry| matches!(entry.state, State::Current | State::Draining))
+            .filter_map(|entry| {
+                let running = state.pools.get(&entry.pool)?;
+                Some((entry.version.clone(), Arc::clone(&running.handle)))
+            })
+            .collect();
+        let current = state.pools.get(&current).map(|running| Arc::clone(&running.handle));
+        RoutingTable { revision, current, serving }
+    }
+
+    fn forget(&self, version: &Version) {
+        let mut state = self.control.state.lock();
+        state.specs.remove(version);
+        let pools: Vec<PoolId> = state
+            .pools
+            .iter()
+            .filter(|(_, running)| running.handle.version == *version)
+            .map(|(pool, _)| *pool)
+            .collect();
+        for pool in pools {
+            self.fold(&mut state, pool);
+        }
+    }
+
+    /// Lets go of a pool that is over, and keeps its counts.
+    fn fold(&self, state: &mut ControlState<J, O>, pool: PoolId) {
+        if let Some(running) = state.pools.remove(&pool) {
+            let counters = &self.plane().counters;
+            let tally = running.handle.tally();
+            counters.admitted_before.fetch_add(running.handle.mailbox.counts().admitted, Relaxed);
+            counters.done_before.fetch_add(tally.done, Relaxed);
+            counters.faults_before.fetch_add(tally.faults, Relaxed);
+        }
+    }
+
+    fn tell(&self, version: Version, state: State) {
+        if state == State::Drained {
+            let pool = self.control.state.lock().versions.find(&version).map(|entry| entry.pool);
+            if let Some(pool) = pool {
+                self.control.tell_pool(pool, PoolMessage::Drained);
+            }
+        }
+        self.plane().tell(|community| Event::VersionChanged { community, version, state });
+    }
+
+    fn answer(&mut self, verb: VerbId, answer: Answer) {
+        if let Some(deploying) = self.deploys.remove(&verb) {
+            let deadline = deploying.spec.start_deadline;
+            let why = if answer == Answer::StartFailed { self.start_failure.take() } else { None };
+            let answered = deploy_answer(deploying.version, answer, why, deadline);
+            let _ = deploying.answer.send(answered);
+        } else if let Some(port) = self.rollbacks.remove(&verb) {
+            let why = if answer == Answer::StartFailed { self.start_failure.take() } else { None };
+            let now = self.plane().now();
+            let switched_in = now.since(self.switched_at.unwrap_or(now));
+            let answered = rollback_answer(answer, why, switched_in);
+            if let Ok(Rollback::To { from, to, how, .. }) = &answered {
+                self.plane().tell(|community| Event::RolledBack {
+                    community,
+                    from: from.clone(),
+                    to: to.clone(),
+                    how: *how,
+                });
+            }
+            let _ = port.send(answered);
+        }
+    }
+}
+
+/// How a pool reports, to whoever is the dispatcher by then.
+pub(crate) fn reporter<J, O>(
+    control: &Arc<Control<J, O, Message<J, O>>>,
+) -> Arc<dyn Fn(PoolReport) + Send + Sync>
+where
+    J: Send + Sync + 'static,
+    O: Send + 'static,
+{
+    let control = Arc::downgrade(control);
+    Arc::new(move |report| {
+        if let Some(dispatcher) = control.upgrade().and_then(|control| control.dispatcher()) {
+            let _ = dispatcher.cast(Message::Report(report));
+        }
+    })
+}
