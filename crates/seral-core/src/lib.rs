@@ -13,6 +13,10 @@
 //! | [`time`] | what `now` means when nobody may look at a clock |
 //! | [`id`] | names and numbers: job, worker, pool, version, key, revision, attempt |
 //! | [`queue`] | the order in which waiting jobs are taken |
+//! | [`gate`] | which jobs may come in |
+//! | [`wakes`] | (what the next three return) |
+//! | [`seats`] | which worker is woken |
+//! | [`line`] | which waiting sender is woken |
 //! | [`mailbox`] | who may send to a pool, who takes, whom to wake, when it is drained ★ |
 //! | [`fence`] | which job of a key may go, and which wait |
 //! | [`delayed`] | which delayed jobs are due |
@@ -20,11 +24,16 @@
 //! | [`retry`] | what becomes of a job after a failed attempt |
 //! | [`restart`] | when a worker that ended is started again |
 //! | [`tune`] | how many jobs a worker takes at once |
+//! | [`version`] | what can happen to a version, and what can be done about it |
 //! | [`versions`] | how one version takes over from another ★ |
 
 pub mod time;
 pub mod id;
 pub mod queue;
+pub mod gate;
+pub mod wakes;
+pub mod seats;
+pub mod line;
 pub mod mailbox;
 pub mod fence;
 pub mod delayed;
@@ -32,4 +41,5 @@ pub mod routing;
 pub mod retry;
 pub mod restart;
 pub mod tune;
+pub mod version;
 pub mod versions;

@@ -23,10 +23,18 @@
 //! pinned to this version elsewhere. It is announced once, shuts the gate, sends the workers home, and is final; until
 //! then the gate can be opened again.
 
-use std::collections::VecDeque;
-
 use crate::id::Priority;
+use crate::line::Line;
 use crate::queue::Queue;
+use crate::seats::Seats;
+
+pub use crate::gate::Gate;
+pub use crate::gate::Refusal;
+pub use crate::gate::Sender;
+pub use crate::line::Ticket;
+pub use crate::seats::Seat;
+pub use crate::wakes::Take;
+pub use crate::wakes::Wakes;
 
 /// What a mailbox needs to know of a job.
 pub trait Queued {
@@ -36,79 +44,9 @@ pub trait Queued {
     fn is_pinned(&self) -> bool;
 }
 
-/// Which new jobs may come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Gate {
-    /// All of them.
-    Open,
-    /// Only jobs that name this version: it is draining.
-    Pinned,
-    /// None.
-    Shut,
-}
-
-/// Where a send comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Sender {
-    /// From outside the community: it waits for room.
-    Outside,
-    /// From a worker of the same community. It cannot wait for room, since it is the one who makes room; so it is admitted
-    /// up to twice the capacity.
-    Inside,
-}
-
-/// Why a new job was not admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// There is no room now.
-    Full,
-    /// The gate does not let it through, and will not until it is opened again.
-    Gate,
-}
-
 /// Why a drained mailbox cannot be opened again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained;
-
-/// A worker's place at the mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seat(usize);
-
-/// A waiting sender's place in the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-/// Whom to wake and whom to tell, once the lock is released.
-#[must_use = "somebody waits for these wake-ups"]
-#[derive(Debug, PartialEq, Eq)]
-pub struct Wakes<W> {
-    /// The worker to wake for work, if any. On the hot path this is all there is.
-    pub worker: Option<W>,
-    /// Waiting senders, and workers that should come and leave.
-    pub others: Vec<W>,
-    /// The mailbox has just been drained.
-    pub drained: bool,
-    /// Nothing admitted here is unfinished, for the moment.
-    pub quiet: bool,
-}
-
-impl<W> Wakes<W> {
-    const fn none() -> Self {
-        Self { worker: None, others: Vec::new(), drained: false, quiet: false }
-    }
-}
-
-/// What a worker that came to take found.
-#[must_use = "a worker that ignores this loses its jobs or waits for ever"]
-#[derive(Debug, PartialEq, Eq)]
-pub enum Take<W> {
-    /// It got jobs.
-    Jobs(Wakes<W>),
-    /// There is nothing to take; it will be woken.
-    Idle(Wakes<W>),
-    /// It should stop working here.
-    Leave(Wakes<W>),
-}
 
 /// Counts of a mailbox, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,26 +67,6 @@ pub struct Counts {
     pub senders: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct SeatState<W> {
-    presence: Presence<W>,
-    leaving: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Presence<W> {
-    Vacant,
-    Busy,
-    Idle(W),
-}
-
-/// A wake-up on its way to a worker.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Waking {
-    seat: Seat,
-    looked_at: bool,
-}
-
 /// The state of one pool's mailbox. See the [module](self) for the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mailbox<T, W> {
@@ -166,13 +84,8 @@ pub struct Mailbox<T, W> {
     in_transit: usize,
     pins_away: usize,
 
-    seats: Vec<SeatState<W>>,
-    occupied: usize,
-    idle: Vec<Seat>,
-    waking: Option<Waking>,
-
-    senders: VecDeque<(Ticket, W)>,
-    next_ticket: u64,
+    seats: Seats<W>,
+    line: Line<W>,
 }
 
 impl<T: Queued, W> Mailbox<T, W> {
@@ -190,12 +103,8 @@ impl<T: Queued, W> Mailbox<T, W> {
             leased: 0,
             in_transit: 0,
             pins_away: 0,
-            seats: Vec::new(),
-            occupied: 0,
-            idle: Vec::new(),
-            waking: None,
-            senders: VecDeque::new(),
-            next_ticket: 0,
+            seats: Seats::new(),
+            line: Line::new(),
         }
     }
 
@@ -213,12 +122,7 @@ impl<T: Queued, W> Mailbox<T, W> {
         pinned: bool,
         place: impl FnOnce() -> Option<T>,
     ) -> Result<Wakes<W>, Refusal> {
-        if !self.lets_through(pinned) {
-            return Err(Refusal::Gate);
-        }
-        if self.used() >= self.limit(from) {
-            return Err(Refusal::Full);
-        }
+        self.has_room(from, pinned)?;
         self.admitted += 1;
         let mut wakes = Wakes::none();
         match place() {
@@ -240,43 +144,28 @@ impl<T: Queued, W> Mailbox<T, W> {
     ///
     /// [`Refusal`] when it would not.
     pub fn has_room(&self, from: Sender, pinned: bool) -> Result<(), Refusal> {
-        if !self.lets_through(pinned) {
+        if !self.gate.lets_through(pinned) {
             return Err(Refusal::Gate);
         }
-        if self.used() >= self.limit(from) { Err(Refusal::Full) } else { Ok(()) }
+        if self.used() >= from.limit(self.capacity) { Err(Refusal::Full) } else { Ok(()) }
     }
 
     /// Registers a sender that found no room. One that was woken and found none again keeps its place with its `ticket`.
     pub fn wait(&mut self, ticket: Option<Ticket>, waker: W) -> Ticket {
-        let ticket = ticket.unwrap_or_else(|| {
-            self.next_ticket += 1;
-            Ticket(self.next_ticket)
-        });
-        match self.senders.binary_search_by_key(&ticket, |sender| sender.0) {
-            Ok(at) => self.senders[at].1 = waker,
-            Err(at) => self.senders.insert(at, (ticket, waker)),
-        }
-        ticket
+        self.line.join(ticket, waker)
     }
 
     /// Removes a sender that was admitted. It needs no wake-up any more.
     pub fn forget(&mut self, ticket: Ticket) {
-        if let Ok(at) = self.senders.binary_search_by_key(&ticket, |sender| sender.0) {
-            self.senders.remove(at);
-        }
+        self.line.leave(ticket);
     }
 
     /// Removes a sender that gave up. If it had been woken, its wake-up goes to the next in line.
     pub fn cancel(&mut self, ticket: Ticket) -> Wakes<W> {
         let mut wakes = Wakes::none();
-        match self.senders.binary_search_by_key(&ticket, |sender| sender.0) {
-            Ok(at) => {
-                self.senders.remove(at);
-            }
-            Err(_) if self.used() < self.capacity => {
-                wakes.others.extend(self.senders.pop_front().map(|sender| sender.1));
-            }
-            Err(_) => {}
+        let was_woken = !self.line.leave(ticket);
+        if was_woken && self.used() < self.capacity {
+            wakes.others.extend(self.line.wake(1));
         }
         wakes
     }
@@ -300,7 +189,7 @@ impl<T: Queued, W> Mailbox<T, W> {
     }
 
     fn enter_admitted(&mut self, job: T, enter: fn(&mut Queue<T>, Priority, T)) -> Result<Wakes<W>, T> {
-        if !self.lets_through(job.is_pinned()) {
+        if !self.gate.lets_through(job.is_pinned()) {
             return Err(job);
         }
         enter(&mut self.queue, job.priority(), job);
@@ -348,18 +237,7 @@ impl<T: Queued, W> Mailbox<T, W> {
 
     /// Gives a worker a seat. It counts as busy until it comes to take.
     pub fn attach(&mut self) -> Seat {
-        self.occupied += 1;
-        let seat = SeatState { presence: Presence::Busy, leaving: false };
-        match self.seats.iter().position(|seat| matches!(seat.presence, Presence::Vacant)) {
-            Some(vacant) => {
-                self.seats[vacant] = seat;
-                Seat(vacant)
-            }
-            None => {
-                self.seats.push(seat);
-                Seat(self.seats.len() - 1)
-            }
-        }
+        self.seats.attach()
     }
 
     /// A worker comes for its next batch, and reports how many of its jobs it `settled` since it came last. Up to `max` jobs, and
@@ -374,20 +252,19 @@ impl<T: Queued, W> Mailbox<T, W> {
     ) -> Take<W> {
         let mut wakes = Wakes::none();
         self.leased -= settled;
-        self.arrive(seat);
+        self.seats.arrive(seat);
         if settled > 0 {
             self.look_round(&mut wakes);
         }
-        if self.drained || self.seats[seat.0].leaving {
+        if self.drained || self.seats.is_leaving(seat) {
             self.wake_worker(&mut wakes);
             return Take::Leave(wakes);
         }
         if self.halted || self.queue.is_empty() {
-            self.seats[seat.0].presence = Presence::Idle(park());
-            self.idle.push(seat);
+            self.seats.park(seat, park());
             return Take::Idle(wakes);
         }
-        let fair_share = self.queue.len().div_ceil(self.occupied);
+        let fair_share = self.queue.len().div_ceil(self.seats.occupied());
         self.leased += self.queue.take(max.min(fair_share), out);
         self.wake_worker(&mut wakes);
         self.wake_senders(&mut wakes);
@@ -409,11 +286,7 @@ impl<T: Queued, W> Mailbox<T, W> {
     /// Asks one worker to leave when it has settled the job in hand.
     pub fn dismiss(&mut self, seat: Seat) -> Wakes<W> {
         let mut wakes = Wakes::none();
-        self.seats[seat.0].leaving = true;
-        if let Presence::Idle(waker) = std::mem::replace(&mut self.seats[seat.0].presence, Presence::Busy) {
-            self.idle.retain(|idle| *idle != seat);
-            wakes.others.push(waker);
-        }
+        wakes.others.extend(self.seats.dismiss(seat));
         wakes
     }
 
@@ -421,9 +294,7 @@ impl<T: Queued, W> Mailbox<T, W> {
     pub fn detach(&mut self, seat: Seat, settled: usize) -> Wakes<W> {
         let mut wakes = Wakes::none();
         self.leased -= settled;
-        self.arrive(seat);
-        self.seats[seat.0].presence = Presence::Vacant;
-        self.occupied -= 1;
+        self.seats.detach(seat);
         self.look_round(&mut wakes);
         self.wake_worker(&mut wakes);
         wakes
@@ -433,10 +304,8 @@ impl<T: Queued, W> Mailbox<T, W> {
     /// thread: another worker is woken in its place.
     pub fn hurry(&mut self) -> Wakes<W> {
         let mut wakes = Wakes::none();
-        if self.waking.take_if(|waking| waking.looked_at).is_some() {
+        if self.seats.is_wake_up_stuck() {
             self.wake_worker(&mut wakes);
-        } else if let Some(waking) = &mut self.waking {
-            waking.looked_at = true;
         }
         wakes
     }
@@ -477,7 +346,7 @@ impl<T: Queued, W> Mailbox<T, W> {
         }
         self.gate = gate;
         self.closing = true;
-        wakes.others.extend(self.senders.drain(..).map(|sender| sender.1));
+        wakes.others.extend(self.line.wake(usize::MAX));
         self.look_round(&mut wakes);
         wakes
     }
@@ -545,7 +414,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             leased: self.leased,
             in_transit: self.in_transit,
             pins_away: self.pins_away,
-            senders: self.senders.len(),
+            senders: self.line.len(),
         }
     }
 
@@ -560,50 +429,21 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.queue.len() + self.held
     }
 
-    fn limit(&self, from: Sender) -> usize {
-        match from {
-            Sender::Outside => self.capacity,
-            Sender::Inside => self.capacity.saturating_mul(2),
-        }
-    }
-
-    fn lets_through(&self, pinned: bool) -> bool {
-        match self.gate {
-            Gate::Open => true,
-            Gate::Pinned => pinned,
-            Gate::Shut => false,
-        }
-    }
-
-    /// A worker that comes is neither idle nor being woken any more.
-    fn arrive(&mut self, seat: Seat) {
-        self.waking.take_if(|waking| waking.seat == seat);
-        if let Presence::Idle(_) = std::mem::replace(&mut self.seats[seat.0].presence, Presence::Busy) {
-            self.idle.retain(|idle| *idle != seat);
-        }
-    }
-
     /// Wakes one idle worker if there is something to take and no wake-up is on its way.
     fn wake_worker(&mut self, wakes: &mut Wakes<W>) {
-        if self.halted || self.waking.is_some() || self.queue.is_empty() {
-            return;
-        }
-        let Some(seat) = self.idle.pop() else { return };
-        if let Presence::Idle(waker) = std::mem::replace(&mut self.seats[seat.0].presence, Presence::Busy) {
-            self.waking = Some(Waking { seat, looked_at: false });
-            wakes.worker = Some(waker);
+        if !self.halted && !self.queue.is_empty() {
+            wakes.worker = self.seats.wake_one();
         }
     }
 
     /// Wakes as many waiting senders as there is room for, once the mailbox is half empty: earlier would wake one sender for
     /// each job taken.
     fn wake_senders(&mut self, wakes: &mut Wakes<W>) {
-        if self.senders.is_empty() || self.used() > self.capacity / 2 {
+        if self.line.is_empty() || self.used() > self.capacity / 2 {
             return;
         }
         let room = self.capacity - self.used();
-        let count = self.senders.len().min(room);
-        wakes.others.extend(self.senders.drain(..count).map(|sender| sender.1));
+        wakes.others.extend(self.line.wake(room));
     }
 
     /// After something was finished: is all of it?
@@ -618,12 +458,7 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.drained = true;
         self.gate = Gate::Shut;
         wakes.drained = true;
-        wakes.others.extend(self.senders.drain(..).map(|sender| sender.1));
-        for seat in self.idle.drain(..) {
-            if let Presence::Idle(waker) = std::mem::replace(&mut self.seats[seat.0].presence, Presence::Busy)
-            {
-                wakes.others.push(waker);
-            }
-        }
+        wakes.others.extend(self.line.wake(usize::MAX));
+        wakes.others.extend(self.seats.wake_all());
     }
 }
