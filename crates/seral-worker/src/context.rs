@@ -1,10 +1,9 @@
 //! What a worker is told about itself and the job in hand.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
 use std::time::Duration;
 
 use seral_core::id::Attempt;
@@ -25,7 +24,7 @@ pub trait Host: Send + Sync {
     /// Whether the job in hand is asked to end early.
     fn is_cancelled(&self) -> bool;
     /// Ready once the job in hand is asked to end early.
-    fn poll_cancelled(&self, task: &mut Context<'_>) -> Poll<()>;
+    fn cancelled(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
 /// What a worker is told when it starts.
@@ -131,7 +130,7 @@ impl JobContext {
     ///
     /// Cancel safe: nothing is lost when the future is dropped.
     pub async fn cancelled(&self) {
-        poll_fn(|task| self.host.poll_cancelled(task)).await;
+        self.host.cancelled().await;
     }
 }
 

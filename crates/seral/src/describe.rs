@@ -54,7 +54,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             delayed: plane.delayed.lock().len() as u64,
             running: 0,
             in_transit: 0,
-            taken: 0,
             discarded: counters.discarded.load(Relaxed),
             expired: counters.expired.load(Relaxed),
             dead: dead.kept,
@@ -67,8 +66,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             view.admitted += counts.admitted;
             view.done += counts.tally.done;
             view.faults += counts.tally.faults;
-            view.waiting += counts.waiting as u64;
-            view.taken += counts.not_begun as u64;
+            view.waiting += (counts.waiting + counts.not_begun) as u64;
             view.running += counts.running as u64;
             view.in_transit += counts.in_transit as u64;
         }

@@ -4,6 +4,9 @@
 //! blocks the worker; its vitals, written by the worker alone and read by anybody; and what it is asked to do.
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
@@ -22,6 +25,7 @@ use seral_core::id::Version;
 use seral_core::id::WorkerId;
 use seral_core::time::Time;
 use seral_worker::Host;
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::job::Envelope;
@@ -76,7 +80,10 @@ pub(crate) struct Desk<J, O> {
     looks: AtomicU64,
 
     urge: AtomicU8,
-    urged: Mutex<Vec<Waker>>,
+    /// The worker, while it waits for something in a job.
+    waiting: Mutex<Option<Waker>>,
+    /// Whoever waits to be told that the job should end.
+    cancelled: Notify,
 }
 
 /// A worker's counters, as read at one moment.
@@ -110,7 +117,8 @@ impl<J, O> Desk<J, O> {
             seen_begun: AtomicU64::new(0),
             looks: AtomicU64::new(0),
             urge: AtomicU8::new(Urge::None as u8),
-            urged: Mutex::new(Vec::new()),
+            waiting: Mutex::new(None),
+            cancelled: Notify::new(),
         })
     }
 
@@ -215,23 +223,25 @@ impl<J, O> Desk<J, O> {
     /// Asks the worker to end its job. An urge only grows.
     pub(crate) fn urge(&self, urge: Urge) {
         self.urge.fetch_max(urge as u8, Release);
-        for waker in std::mem::take(&mut *self.urged.lock()) {
-            waker.wake();
+        self.cancelled.notify_waiters();
+        let waiting = self.waiting.lock().take();
+        if let Some(worker) = waiting {
+            worker.wake();
         }
     }
 
-    /// Whether the worker is urged at least this much; if not, the task is woken when that changes.
-    pub(crate) fn poll_urge(&self, urge: Urge, task: &Context<'_>) -> Poll<()> {
-        if self.is_urged(urge) {
+    /// For the worker, while it waits: whether it is to abandon what it does; if not, it is woken when that changes.
+    pub(crate) fn poll_abandon(&self, task: &Context<'_>) -> Poll<()> {
+        if self.is_urged(Urge::Abandon) {
             return Poll::Ready(());
         }
-        let mut urged = self.urged.lock();
-        if !urged.iter().any(|waker| waker.will_wake(task.waker())) {
-            urged.push(task.waker().clone());
+        let mut waiting = self.waiting.lock();
+        if !waiting.as_ref().is_some_and(|worker| worker.will_wake(task.waker())) {
+            *waiting = Some(task.waker().clone());
         }
-        drop(urged);
+        drop(waiting);
         // Looked at again after registering, so that an urge in between is not missed.
-        if self.is_urged(urge) { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_urged(Urge::Abandon) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn is_urged(&self, urge: Urge) -> bool {
@@ -261,7 +271,14 @@ impl<J: Send + Sync, O: Send> Host for Desk<J, O> {
         self.is_urged(Urge::Cancel)
     }
 
-    fn poll_cancelled(&self, task: &mut Context<'_>) -> Poll<()> {
-        self.poll_urge(Urge::Cancel, task)
+    fn cancelled(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            let mut cancelled = pin!(self.cancelled.notified());
+            // Registered before the look, so that an urge between the look and the wait is not missed.
+            cancelled.as_mut().enable();
+            if !self.is_urged(Urge::Cancel) {
+                cancelled.await;
+            }
+        })
     }
 }

@@ -338,9 +338,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         if plane.earliest_deadline() <= now {
             plane.sweep_expired(now);
         }
-        if plane.delayed.lock().is_empty() {
-            plane.root.stirred.notify_one();
-        }
+        plane.root.stirred.notify_one();
         self.set_timer(myself);
     }
 }

@@ -146,15 +146,14 @@ impl Ecosystem {
     /// `ecosystem.run_until(seral::signal::terminate()).await` is what a service ends its `main` with.
     pub async fn run_until(&self, signals: impl Stream<Item = ()>) -> ShutdownReport {
         let mut signals = pin!(signals);
-        poll_fn(|task| signals.as_mut().poll_next(task)).await;
-        let second = poll_fn(|task| signals.as_mut().poll_next(task));
-        self.end(SHUTDOWN_DEADLINE, async {
-            // A stream that has ended brings no second signal.
-            if second.await.is_none() {
+        let first = poll_fn(|task| signals.as_mut().poll_next(task)).await;
+        let second = async {
+            // A stream that has ended brings no second signal, and must not be asked for one.
+            if first.is_none() || poll_fn(|task| signals.as_mut().poll_next(task)).await.is_none() {
                 pending::<()>().await;
             }
-        })
-        .await
+        };
+        self.end(SHUTDOWN_DEADLINE, second).await
     }
 
     /// Shuts down: refuses jobs from outside, lets all admitted jobs finish, and lets the workers close cleanly.
@@ -387,22 +386,26 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for CommunityBuilde
 
 /// Starts the root actor and the watcher.
 async fn start(inner: &Arc<Inner>) -> Result<ActorRef<Nothing>, CommunityError> {
-    let spawned = Actor::spawn(None, EcosystemActor, ()).await;
+    let spawned = Actor::spawn(None, EcosystemActor, Arc::clone(inner)).await;
     let (actor, _) = spawned.map_err(|error| CommunityError::Spawn { why: error.to_string() })?;
     watcher::watch(Arc::downgrade(inner));
     Ok(actor)
 }
 
-/// The root of the supervision tree. It only holds it together.
+/// The root of the supervision tree. It holds it together, and keeps the ecosystem alive until it is shut down, whoever still has a handle.
 struct EcosystemActor;
 
 impl Actor for EcosystemActor {
     type Msg = Nothing;
-    type State = ();
-    type Arguments = ();
+    type State = Arc<Inner>;
+    type Arguments = Arc<Inner>;
 
-    async fn pre_start(&self, _: ActorRef<Nothing>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
+    async fn pre_start(
+        &self,
+        _: ActorRef<Nothing>,
+        inner: Arc<Inner>,
+    ) -> Result<Arc<Inner>, ActorProcessingErr> {
+        Ok(inner)
     }
 
     /// Without this, the end of one community would end all.
@@ -410,7 +413,7 @@ impl Actor for EcosystemActor {
         &self,
         _: ActorRef<Nothing>,
         event: SupervisionEvent,
-        (): &mut (),
+        _: &mut Arc<Inner>,
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(_, error) = event {
             tracing::error!(target: "seral", %error, "a community failed");

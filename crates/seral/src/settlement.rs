@@ -120,8 +120,10 @@ impl<J, O> DataPlane<J, O> {
     /// A job has its final outcome.
     fn finish(&self, job: Envelope<J, O>, outcome: Result<O, JobError>) {
         let key = held_key(&job);
-        drop(job.finish(outcome));
+        let payload = job.finish(outcome);
         self.release(key);
+        // Last: dropping it is the user's code, and may panic.
+        drop(payload);
     }
 
     /// The deadline of a job passed before it was started.

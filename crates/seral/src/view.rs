@@ -76,7 +76,7 @@ pub struct CommunityView {
     pub done: u64,
     /// Attempts that failed.
     pub faults: u64,
-    /// Jobs that wait in mailboxes, or for a version.
+    /// Jobs that wait in mailboxes, or were taken and not begun, or wait for a version.
     pub waiting: u64,
     /// Jobs that wait behind an earlier job of their key.
     pub fenced: u64,
@@ -96,8 +96,6 @@ pub struct CommunityView {
     pub overflowed: u64,
     /// Dead letters and other jobs that were given back to the application.
     pub handed_back: u64,
-    /// Jobs that one worker could not begin to settle yet: taken, and neither in hand nor given back.
-    pub taken: u64,
 }
 
 impl CommunityView {
@@ -108,7 +106,6 @@ impl CommunityView {
             + self.fenced
             + self.delayed
             + self.running
-            + self.taken
             + self.in_transit
             + self.discarded
             + self.expired
@@ -227,7 +224,7 @@ impl fmt::Display for CommunityView {
         }
         write!(f, "{}: {} admitted, {} done", self.name, self.admitted, self.done)?;
         let rest = [
-            (self.waiting + self.taken + self.in_transit, "waiting"),
+            (self.waiting + self.in_transit, "waiting"),
             (self.running, "running"),
             (self.fenced, "behind their key"),
             (self.delayed, "delayed"),

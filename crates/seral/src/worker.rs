@@ -32,7 +32,6 @@ use seral_worker::StartContext;
 use seral_worker::Worker;
 
 use crate::desk::Desk;
-use crate::desk::Urge;
 use crate::desk::WorkerState;
 use crate::inside;
 use crate::lease::Chair;
@@ -181,7 +180,7 @@ impl<W: Worker> Hired<W> {
         let cx = StartContext::new(host);
         {
             let mut start = pin!(worker.start(&cx));
-            let started = poll_fn(|task| match desk.poll_urge(Urge::Abandon, task) {
+            let started = poll_fn(|task| match desk.poll_abandon(task) {
                 Poll::Ready(()) => Poll::Ready(Err("the start was given up".into())),
                 Poll::Pending => start.as_mut().poll(task),
             });
@@ -248,7 +247,7 @@ impl<W: Worker> Hired<W> {
                 Ok(Poll::Pending) => {
                     // The job has to wait for something; those behind it must not.
                     done.gave_back |= lease.give_back_rest();
-                    desk.poll_urge(Urge::Abandon, task).map(|()| Ended::Interrupted)
+                    desk.poll_abandon(task).map(|()| Ended::Interrupted)
                 }
             }
         })
