@@ -9,11 +9,14 @@ use seral::error::AskError;
 use seral::error::SendError;
 use seral::prelude::*;
 
+use crate::kit::end_if_it_hangs;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A pool of one with capacity one, whose worker sends to itself until there is no room for that, and asks itself.
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_sends_to_itself_and_asks_itself_does_not_deadlock() {
+    end_if_it_hangs();
     let shop = Ecosystem::new("shop");
     let loops = shop.community::<u32, u32>("loops").mailbox(1).await.unwrap();
     let outcomes = Arc::new(Mutex::new(Vec::new()));
@@ -42,6 +45,7 @@ async fn a_worker_that_sends_to_itself_and_asks_itself_does_not_deadlock() {
 
 #[tokio::test(start_paused = true)]
 async fn an_ask_round_a_cycle_of_communities_fails_at_once() {
+    end_if_it_hangs();
     let shop = Ecosystem::new("shop");
     let names = ["a", "b", "c"];
     let ring: Arc<OnceLock<Vec<Community<u32, String>>>> = Arc::default();

@@ -115,6 +115,18 @@ impl Worker for Hand {
     }
 }
 
+/// Ends a test that waits for ever. On paused time, time passes at once when nothing else can happen: a month is over when a test hangs, and
+/// never while it does anything.
+pub(crate) fn end_if_it_hangs() {
+    tokio::spawn(async {
+        tokio::time::sleep(std::time::Duration::from_secs(30 * 24 * 3600)).await;
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        std::io::Write::write_all(&mut std::io::stderr(), format!("{test} waits for ever\n").as_bytes())
+            .unwrap();
+        std::process::exit(101);
+    });
+}
+
 /// A community of its own ecosystem with version 1.0.0.
 pub(crate) async fn community(workers: usize) -> (Ecosystem, Community<Job, u64>, Floor) {
     let floor = Floor::new();

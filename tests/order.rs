@@ -10,6 +10,7 @@ use seral_test::fault;
 
 use crate::kit::Act;
 use crate::kit::community;
+use crate::kit::end_if_it_hangs;
 use crate::kit::hush;
 use crate::kit::job;
 
@@ -65,6 +66,7 @@ impl Drop for Running {
 
 async fn jobs_of_a_key_start_in_order(threads: &str) {
     hush();
+    end_if_it_hangs();
     let keys = Arc::new(Mutex::new(Keys::default()));
     let shop = Ecosystem::new("shop");
     let orders = shop.community::<(u64, u64), ()>("orders").mailbox(64).await.unwrap();

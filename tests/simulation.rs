@@ -19,6 +19,7 @@ use seral_test::Fate;
 use seral_test::Ledger;
 use seral_test::fault;
 
+use crate::kit::end_if_it_hangs;
 use crate::kit::hush;
 
 const KEYS: u64 = 4;
@@ -80,6 +81,7 @@ async fn process(seen: Arc<Mutex<Seen>>, job: Job, cx: JobContext) -> Result<u64
 
 impl World {
     async fn new(seed: u64) -> Self {
+        end_if_it_hangs();
         let mut rng = Rng::with_seed(seed);
         let shop = Ecosystem::new("shop");
         let orders =

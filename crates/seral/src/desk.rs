@@ -134,9 +134,11 @@ impl<J, O> Desk<J, O> {
         self.jobs.lock().pop_front()
     }
 
-    /// Clears the desk. The lock of the desk is not held when the jobs reach a mailbox.
+    /// Clears the desk, if anything lies on it. The lock of the desk is not held when the jobs reach a mailbox.
     pub(crate) fn clear(&self) -> VecDeque<Envelope<J, O>> {
-        std::mem::take(&mut *self.jobs.lock())
+        let mut jobs = self.jobs.lock();
+        // An empty desk keeps its memory: this is asked after each batch.
+        if jobs.is_empty() { VecDeque::new() } else { std::mem::take(&mut *jobs) }
     }
 
     // ---- vitals: written by the worker alone -----------------------------------------------------------------------

@@ -44,16 +44,13 @@ impl<J: Send + Sync, O: Send> Chair<J, O> {
     /// Cancel safe: what was taken when the future is dropped lies on the desk, and goes back when the chair is given up.
     pub(crate) async fn get_jobs(&self, max: usize) -> Option<Lease<'_, J, O>> {
         let mut settled = self.desk.take_unreported();
-        let got_jobs = poll_fn(|task| {
+        let taken = poll_fn(|task| {
             self.desk.with_jobs(|jobs: &mut VecDeque<_>| {
-                self.pool.mailbox.poll_take(self.seat, &mut settled, max, jobs, task)
+                let came_to = self.pool.mailbox.poll_take(self.seat, &mut settled, max, jobs, task);
+                came_to.map(|got_jobs| got_jobs.then_some(jobs.len()))
             })
         })
-        .await;
-        if !got_jobs {
-            return None;
-        }
-        let taken = self.desk.not_begun();
+        .await?;
         Some(Lease { chair: self, taken })
     }
 }

@@ -1,5 +1,48 @@
-//! An actor runtime for background work whose versions succeed one another without losing a job.
-#![doc = ""]
+#![doc = include_str!("../../../README.md")]
+//!
+//! # Modules
+//!
+//! In reading order; each uses only those above it. Public modules hold types of the interface; the interface itself is [`Ecosystem`],
+//! [`Community`] and [`Pool`].
+//!
+//! | module | holds |
+//! |---|---|
+//! | `sync` | the lock of the mailbox, in one place, for the model checker |
+//! | [`error`] | what can go wrong, named after the act |
+//! | `clock` | the one clock |
+//! | `inside` | who sends: a worker, or somebody outside |
+//! | `job` | a job on its way, and [`JobHandle`] to follow it |
+//! | [`event`] | what may be observed as it happens |
+//! | `mailbox` | the mailbox of a pool: the machine of the core behind one lock ★ |
+//! | `watcher` | the thread that looks at all workers |
+//! | `desk` | what others can reach of a worker while it works |
+//! | `pool_handle` | what senders know of a pool: its mailbox and its desks |
+//! | `fence` | which job of a key may go, behind locks |
+//! | [`dead_letter`] | jobs set aside for a person |
+//! | [`hand_back`] | jobs that come back to the application at the end |
+//! | `root` | what all communities of an ecosystem share |
+//! | `intake` | who may send: everybody, workers only, nobody |
+//! | `routes` | the published routing table |
+//! | `plane` | everything that jobs pass through: how they are admitted ★ |
+//! | `placement` | where jobs go that were admitted before |
+//! | `settlement` | what becomes of a job after an attempt: the one place where jobs end ★ |
+//! | `lease` | the hold of a worker on the jobs it took |
+//! | `worker` | the actor that runs the user's code: the one loop ★ |
+//! | [`pool`] | what a user deploys: how many workers, and how to make one |
+//! | `pool_actor` | the actor that supervises the workers of a version |
+//! | `control` | what the control plane keeps, so that a dispatcher can fail |
+//! | [`verb`] | the verbs as messages, and what came of them |
+//! | `enact` | does what [`seral_core::versions`] decided |
+//! | `dispatcher` | the actor that every verb is a message to |
+//! | [`view`] | what can be seen at one moment |
+//! | `describe` | makes the view |
+//! | [`submit`] | the long form of sending |
+//! | `community_actor` | the actor that supervises dispatcher and pools |
+//! | [`community`] | the handle of users: send, ask, deploy, roll back ★ |
+//! | `closing` | the end of a community, step by step |
+//! | [`report`] | what a shutdown came to |
+//! | [`signal`] | signals that ask the process to end |
+//! | [`ecosystem`] | the root of everything, and its end ★ |
 
 mod sync;
 pub mod error;

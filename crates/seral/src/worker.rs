@@ -159,6 +159,8 @@ struct Hired<W: Worker> {
     desk: Arc<Desk<W::Job, W::Output>>,
     cx: Option<JobContext>,
     since_yield: u32,
+    /// Whether the job that was in hand last had somebody wait for its answer in a worker.
+    has_askers: bool,
 }
 
 /// How a batch went.
@@ -186,7 +188,7 @@ impl<W: Worker> Hired<W> {
             });
             started.await.map_err(|fault| fault.to_string())?;
         }
-        Ok(Self { worker, desk: Arc::clone(desk), cx: None, since_yield: 0 })
+        Ok(Self { worker, desk: Arc::clone(desk), cx: None, since_yield: 0, has_askers: false })
     }
 
     /// Processes the jobs of a batch, one after the other.
@@ -223,7 +225,11 @@ impl<W: Worker> Hired<W> {
         if job.is_expired(|| self.desk.now()) {
             return Ended::Expired;
         }
-        inside::set_askers(job.extras.as_ref().and_then(|extras| extras.askers.clone()));
+        let askers = job.extras.as_ref().and_then(|extras| extras.askers.clone());
+        if askers.is_some() || self.has_askers {
+            self.has_askers = askers.is_some();
+            inside::set_askers(askers);
+        }
         let cx = match &mut self.cx {
             Some(cx) => {
                 cx.turn_to(job.facts());
