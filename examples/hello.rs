@@ -2,6 +2,8 @@
 //!
 //! Run: `cargo run --example hello`
 
+#![allow(clippy::print_stdout, reason = "an example prints")]
+
 use seral::prelude::*;
 
 #[tokio::main]

@@ -260,6 +260,44 @@ async fn a_job_cast_to_the_dispatcher_is_admitted_or_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_is_due_before_the_first_deploy_waits_for_it() {
+    let floor = Floor::new();
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community("orders").await.unwrap();
+    let plain = orders.submit(job(1, Act::Do)).delay(MINUTE).await.unwrap();
+    let keyed = orders.submit(job(2, Act::Do)).key("k").delay(MINUTE).await.unwrap();
+    tokio::time::sleep(MINUTE * 2).await;
+    assert_eq!((orders.describe().delayed, orders.describe().waiting), (0, 2));
+    orders.deploy("1.0.0", floor.pool(1)).await.unwrap();
+    plain.await.unwrap();
+    keyed.await.unwrap();
+    assert!(shop.shutdown(MINUTE).await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_are_bounded_and_the_oldest_makes_room_with_an_event() {
+    let floor = Floor::new();
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community("orders").dead_letters(2).await.unwrap();
+    orders.deploy("1.0.0", floor.pool(1)).await.unwrap();
+    let mut events = orders.events();
+    for number in 1..=3 {
+        orders.ask(job(number, Act::Fail)).await.unwrap_err();
+    }
+    let dropped = loop {
+        if let Event::DeadLetterDropped { job, .. } = events.next().await.unwrap() {
+            break job.get();
+        }
+    };
+    assert_eq!(dropped, 1);
+    let view = orders.describe();
+    assert_eq!((view.dead, view.overflowed, view.accounted()), (2, 1, 3));
+    let kept: Vec<_> = orders.take_dead_letters().into_iter().map(|letter| letter.job.number).collect();
+    assert_eq!(kept, [2, 3]);
+    assert_eq!(orders.describe().handed_back, 2, "a letter that was taken is still accounted for");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_ecosystems_of_one_process_do_not_meet() {
     let (one, orders, _) = community(1).await;
     let (two, other, _) = community(1).await;

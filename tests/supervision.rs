@@ -98,9 +98,16 @@ async fn a_worker_that_is_killed_charges_only_the_job_in_its_hand() {
 }
 
 /// A blocked worker among four, with 64 jobs queued: the other 63 are done within 100 ms. Real time and real threads, since blocking a
-/// thread is what it is about.
+/// thread is what it is about. A busy machine may be late once; a runtime in which jobs wait behind the blocked one is late by 20 s each time.
 #[test]
 fn jobs_behind_one_that_blocks_its_thread_do_not_wait_for_it() {
+    let took: Vec<_> = (0..5).map(|_| jobs_behind_a_blocked_one()).collect();
+    let best = took.iter().min().unwrap();
+    assert!(*best < Duration::from_millis(100), "63 jobs took {took:?}");
+}
+
+/// How long 63 jobs take that were queued behind one that blocks.
+fn jobs_behind_a_blocked_one() -> Duration {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     runtime.block_on(async {
         let shop = Ecosystem::new("shop");
@@ -130,10 +137,10 @@ fn jobs_behind_one_that_blocks_its_thread_do_not_wait_for_it() {
         let took = began.elapsed();
         release.send(()).unwrap();
         assert_eq!(blocking.await, Ok(0), "the job that blocked is its worker's own, and is done once");
-        assert!(took < Duration::from_millis(100), "63 jobs took {took:?}");
         assert!(shop.shutdown(MINUTE).await.is_clean());
         assert_eq!(orders.describe().done, 64);
-    });
+        took
+    })
 }
 
 /// A worker that starts the first time, and after a panic only on the third try.
