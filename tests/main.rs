@@ -17,4 +17,5 @@ mod supervision;
 mod shutdown;
 mod simulation;
 mod stress;
+mod rolling_deploy;
 mod tidy;

@@ -22,8 +22,8 @@ fn binary() -> &'static Path {
             .output()
             .unwrap();
         let messages = String::from_utf8(build.stdout).unwrap();
-        let built = messages.lines().filter_map(|line| line.split_once(r#""executable":""#));
-        let executable = built.last().and_then(|(_, rest)| rest.split('"').next());
+        let mut built = messages.lines().filter_map(|line| line.split_once(r#""executable":""#));
+        let executable = built.next_back().and_then(|(_, rest)| rest.split('"').next());
         executable.unwrap_or_else(|| panic!("not built: {}", String::from_utf8_lossy(&build.stderr))).into()
     })
 }

@@ -32,6 +32,7 @@ use seral::RetryPolicy;
 use seral::ShutdownReport;
 use seral::ecosystem::SHUTDOWN_DEADLINE;
 use seral::error::DeployError;
+use seral::error::JobError;
 use seral::prelude::*;
 use seral::view::CommunityView;
 use tokio::sync::OwnedSemaphorePermit;
@@ -234,8 +235,10 @@ impl Shoppers {
         let (ledger, show) = (Arc::clone(&self.ledger), Arc::clone(&self.show));
         async move {
             let outcome = handle.await;
+            if !matches!(outcome, Err(JobError::HandedBack)) {
+                show.settled();
+            }
             ledger.lock().settle(number, outcome);
-            show.settled();
             drop(shopper);
         }
     }

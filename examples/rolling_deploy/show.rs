@@ -76,7 +76,7 @@ impl Show {
     /// There will be no more progress.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
-            bar.abandon();
+            bar.finish_and_clear();
         }
     }
 }
@@ -94,7 +94,7 @@ pub(crate) fn complain(sentence: &str) {
 
 fn bar(orders: usize) -> ProgressBar {
     let bar = ProgressBar::new(orders as u64);
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} orders settled  {per_sec}");
+    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} orders settled");
     match style {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

@@ -72,7 +72,10 @@ impl fmt::Display for ShutdownReport {
 impl fmt::Display for CommunityReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, finished, handed_back, dead_letters, taken, still_running } = self;
-        write!(f, "{name}: {finished} finished, {handed_back} handed back, {dead_letters} dead letters")?;
+        write!(
+            f,
+            "{name}: {finished} finished meanwhile, {handed_back} handed back, {dead_letters} dead letters"
+        )?;
         if !taken {
             f.write_str(", which nobody took")?;
         }
