@@ -115,8 +115,12 @@ impl World {
         let mut batch = VecDeque::new();
         let mut batches = 0;
         loop {
-            let came_to =
-                poll_fn(|task| self.mailbox.poll_take(seat, &mut settled, 2, &mut batch, task)).await;
+            let came_to = poll_fn(|task| {
+                let (came_to, wakes) = self.mailbox.poll_take(seat, &mut settled, 2, &mut batch, task);
+                self.mailbox.wake(wakes);
+                came_to
+            })
+            .await;
             if !came_to {
                 break;
             }

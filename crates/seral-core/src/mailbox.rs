@@ -7,7 +7,7 @@
 //!
 //! **Senders.** A new job is admitted when the [`Gate`] lets it through and there is room. Without room the sender
 //! registers and waits; it is woken when the mailbox is half empty, then tries again. Room is not reserved for it: a woken
-//! sender that nobody polls blocks nobody. One that gives up passes its wake-up on ([`Mailbox::cancel`]). When the gate
+//! sender that nobody polls holds nobody up for longer than until the next [`Mailbox::hurry`]. One that gives up passes its wake-up on ([`Mailbox::cancel`]). When the gate
 //! narrows, all waiting senders are woken, find it, and go elsewhere. Jobs that were admitted before always have room.
 //!
 //! **Workers.** Each has a [`Seat`]. A worker that finds nothing to take becomes idle. A push wakes the worker that became
@@ -67,15 +67,32 @@ pub struct Counts {
     pub senders: usize,
 }
 
+/// How near its end a mailbox is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum End {
+    /// It is open, or was never opened: that everything is finished means nothing.
+    NotInSight,
+    /// Its gate was closed by a verb. When everything is finished it is drained; until then it can be opened again.
+    Closing,
+    /// As closing, and it cannot be opened again.
+    Sealed,
+    /// It is drained.
+    Drained,
+}
+
+impl End {
+    fn is_final(self) -> bool {
+        matches!(self, Self::Sealed | Self::Drained)
+    }
+}
+
 /// The state of one pool's mailbox. See the [module](self) for the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mailbox<T, W> {
     capacity: usize,
     gate: Gate,
     halted: bool,
-    drained: bool,
-    /// The gate was closed by a verb, rather than never opened: only then does finishing everything mean the end.
-    closing: bool,
+    end: End,
 
     queue: Queue<T>,
     admitted: u64,
@@ -95,8 +112,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             capacity: capacity.max(1),
             gate: Gate::Shut,
             halted: false,
-            drained: false,
-            closing: false,
+            end: End::NotInSight,
             queue: Queue::new(),
             admitted: 0,
             held: 0,
@@ -256,7 +272,7 @@ impl<T: Queued, W> Mailbox<T, W> {
         if settled > 0 {
             self.look_round(&mut wakes);
         }
-        if self.drained || self.seats.is_leaving(seat) {
+        if self.is_drained() || self.seats.is_leaving(seat) {
             self.wake_worker(&mut wakes);
             return Take::Leave(wakes);
         }
@@ -283,6 +299,14 @@ impl<T: Queued, W> Mailbox<T, W> {
         wakes
     }
 
+    /// A worker that will not come for a while reports the jobs that it `settled` since it came last.
+    pub fn report(&mut self, settled: usize) -> Wakes<W> {
+        self.leased -= settled;
+        let mut wakes = Wakes::none();
+        self.look_round(&mut wakes);
+        wakes
+    }
+
     /// Asks one worker to leave when it has settled the job in hand.
     pub fn dismiss(&mut self, seat: Seat) -> Wakes<W> {
         let mut wakes = Wakes::none();
@@ -301,12 +325,14 @@ impl<T: Queued, W> Mailbox<T, W> {
     }
 
     /// Called at intervals. A wake-up that was on its way at the last call and has not arrived is stuck behind a task that blocks its
-    /// thread: another worker is woken in its place.
+    /// thread: another worker is woken in its place. Senders that still wait though there is room are woken too: one that was woken before
+    /// them may never come.
     pub fn hurry(&mut self) -> Wakes<W> {
         let mut wakes = Wakes::none();
         if self.seats.is_wake_up_stuck() {
             self.wake_worker(&mut wakes);
         }
+        self.wake_senders(&mut wakes);
         wakes
     }
 
@@ -316,13 +342,13 @@ impl<T: Queued, W> Mailbox<T, W> {
     ///
     /// # Errors
     ///
-    /// [`Drained`], which is final.
+    /// [`Drained`], which is final. A sealed mailbox counts as drained here.
     pub fn open(&mut self) -> Result<Wakes<W>, Drained> {
-        if self.drained {
+        if self.end.is_final() {
             return Err(Drained);
         }
         self.gate = Gate::Open;
-        self.closing = false;
+        self.end = End::NotInSight;
         self.queue.age();
         let mut wakes = Wakes::none();
         self.wake_senders(&mut wakes);
@@ -339,13 +365,22 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.close_to(Gate::Shut)
     }
 
+    /// As [`shut`](Self::shut), and for good: it cannot be opened again.
+    pub fn seal(&mut self) -> Wakes<W> {
+        let wakes = self.close_to(Gate::Shut);
+        if self.end == End::Closing {
+            self.end = End::Sealed;
+        }
+        wakes
+    }
+
     fn close_to(&mut self, gate: Gate) -> Wakes<W> {
         let mut wakes = Wakes::none();
-        if self.drained {
+        if self.end.is_final() {
             return wakes;
         }
         self.gate = gate;
-        self.closing = true;
+        self.end = End::Closing;
         wakes.others.extend(self.line.wake(usize::MAX));
         self.look_round(&mut wakes);
         wakes
@@ -396,7 +431,7 @@ impl<T: Queued, W> Mailbox<T, W> {
 
     /// Whether it was drained, which is final.
     pub fn is_drained(&self) -> bool {
-        self.drained
+        self.end == End::Drained
     }
 
     /// Whether nothing that belongs to this version is unfinished. Jobs held in the fence do not count: each stands behind
@@ -452,10 +487,10 @@ impl<T: Queued, W> Mailbox<T, W> {
             return;
         }
         wakes.quiet = true;
-        if !self.closing || self.drained {
+        if matches!(self.end, End::NotInSight | End::Drained) {
             return;
         }
-        self.drained = true;
+        self.end = End::Drained;
         self.gate = Gate::Shut;
         wakes.drained = true;
         wakes.others.extend(self.line.wake(usize::MAX));

@@ -250,6 +250,10 @@ impl Versions {
     fn start_failed(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
         let Some(loading) = self.loading.take_if(|loading| loading.pool == pool) else { return };
         self.give_up(pool, actions);
+        if loading.purpose == Purpose::Rollback {
+            // Nothing was rolled back, so the next rollback is not a repetition.
+            self.rolled_back = false;
+        }
         actions.push(Action::Answer(loading.verb, Answer::StartFailed));
     }
 

@@ -1143,3 +1143,14 @@ fn a_mailbox_that_was_never_opened_is_not_drained_when_a_worker_detaches() {
     assert!(!wakes.drained, "announced as drained before it was opened");
     assert!(mailbox.open().is_ok(), "a version that has just started cannot be opened");
 }
+
+#[test]
+fn a_sealed_mailbox_is_not_opened_again_and_drains() {
+    let mut mailbox: Mailbox<Job, Who> = Mailbox::new(2);
+    let _woken = mailbox.open().unwrap();
+    let wakes = mailbox.seal();
+    assert!(wakes.drained);
+    assert!(mailbox.open().is_err());
+    let _nobody = mailbox.narrow();
+    assert_eq!(mailbox.gate(), Gate::Shut);
+}

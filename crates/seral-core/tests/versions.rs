@@ -680,6 +680,19 @@ fn a_thousand_deploys_are_forgotten_except_the_last_and_the_target_of_a_rollback
     assert!(versions.entries().len() > OVER_MAX, "the limit was reached");
 }
 
+/// The repetition ended a deploy in line behind the rollback; then the rollback itself failed to start.
+#[test]
+fn a_rollback_is_not_refused_as_repeated_when_nothing_was_rolled_back() {
+    let mut versions = versions_after(TWO_LIVE);
+    finish_draining(&mut versions);
+    let _loads = versions.handle(rollback(3));
+    let _waits = versions.handle(deploy(4, "3"));
+    let _overtakes = versions.handle(rollback(5));
+    let _fails = versions.handle(Event::StartFailed(PoolId::new(3)));
+    let again = versions.handle(rollback(6));
+    assert!(again.contains(&Action::Start(PoolId::new(4), "1".into())), "{again:?}");
+}
+
 /// The target is the oldest version of all, and would be the first to be forgotten.
 #[test]
 fn however_many_deploys_fail_the_target_of_a_rollback_is_remembered_and_the_forgotten_are_told() {

@@ -5,11 +5,11 @@ use std::any::type_name;
 use std::future::Future;
 use std::pin::Pin;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use seral_core::time::Time;
-use seral_core::versions::State;
 
 use crate::community::Community;
 use crate::dead_letter::DeadLetter;
@@ -17,6 +17,7 @@ use crate::desk::Urge;
 use crate::hand_back::HandBackReason;
 use crate::hand_back::HandedBack;
 use crate::intake::Stage;
+use crate::verb::Message;
 use crate::view::CommunityView;
 
 /// How long the hand-back hook of a community may take. With the deadline and the grace before it, that stays within the 30 s that
@@ -44,8 +45,11 @@ pub(crate) trait AnyCommunity: Send + Sync {
     fn look(&self);
     /// Closes the intake further.
     fn close_to(&self, stage: Stage);
-    /// How many jobs have been admitted so far.
-    fn admitted(&self) -> u64;
+    /// A number that grows with each job that is admitted, and with each that moves between places. If it is the same before and after a look at
+    /// all communities, the look saw one moment.
+    fn activity(&self) -> u64;
+    /// Whether a job is on the move between two places at this moment.
+    fn has_moving(&self) -> bool;
     /// Whether nothing is unfinished, apart from what is delayed past `until`.
     fn is_quiet(&self, until: Time) -> bool;
     /// Takes out all jobs that do not run, to be handed back.
@@ -56,6 +60,8 @@ pub(crate) trait AnyCommunity: Send + Sync {
     fn stop(&self) -> Boxed<'_, ()>;
     /// Gives the application what was taken out, and the dead letters.
     fn hand_back(&self) -> Boxed<'_, HandBack>;
+    /// Lets go of all code of the user.
+    fn forget_user_code(&self);
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, O> {
@@ -92,17 +98,31 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         plane.routes.wake_all();
         if stage == Stage::Closed {
             // Not opened again: what is refused from here on goes to the hand-back.
-            self.control.state.lock().is_closed = true;
-            for pool in self.control.handles() {
-                pool.mailbox.shut();
+            let pools: Vec<_> = {
+                let mut state = self.control.state.lock();
+                state.is_closed = true;
+                state.pools.values().map(|running| Arc::clone(&running.handle)).collect()
+            };
+            for pool in pools {
+                pool.mailbox.seal();
+            }
+            if let Some(dispatcher) = self.control.dispatcher() {
+                let _ = dispatcher.cast(Message::Closed);
             }
         }
     }
 
-    fn admitted(&self) -> u64 {
+    fn activity(&self) -> u64 {
         let counters = &self.control.plane.counters;
         let pools: u64 = self.control.handles().iter().map(|pool| pool.mailbox.counts().admitted).sum();
-        pools + counters.admitted_delayed.load(Relaxed) + counters.admitted_before.load(Relaxed)
+        pools
+            + counters.admitted_delayed.load(Relaxed)
+            + counters.admitted_before.load(Relaxed)
+            + self.control.plane.moves()
+    }
+
+    fn has_moving(&self) -> bool {
+        self.control.plane.jobs_moving() > 0
     }
 
     fn is_quiet(&self, until: Time) -> bool {
@@ -112,6 +132,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
             delayed.due_after(until) == delayed.len()
         };
         no_delayed_due
+            && plane.jobs_moving() == 0
             && plane.unrouted.lock().is_empty()
             && self.control.handles().iter().all(|pool| pool.mailbox.is_quiet())
     }
@@ -137,10 +158,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
                 held.counted_by.mailbox.unpin_away();
             }
         }
-        let unrouted = std::mem::take(&mut *plane.unrouted.lock());
-        for job in unrouted {
-            plane.hand_back(job, HandBackReason::Waiting);
-        }
+        plane.take_out_unrouted(|_| true, |job| plane.hand_back(job, HandBackReason::Waiting));
         let now = plane.now();
         let delayed: Vec<_> = plane.delayed.lock().drain().collect();
         for (due, sleeping) in delayed {
@@ -157,10 +175,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         }
     }
 
+    fn forget_user_code(&self) {
+        self.control.forget_user_code();
+    }
+
     fn stop(&self) -> Boxed<'_, ()> {
         Box::pin(async move {
             self.close_to(Stage::Closed);
-            self.give_up_loading();
             loop {
                 let mut changed = pin!(self.control.changed.notified());
                 changed.as_mut().enable();
@@ -184,7 +205,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
             }
             // In the order of admission, so that jobs submitted again keep it.
             jobs.sort_by_key(|job| job.id);
-            handed.taken = match &self.control.hand_back {
+            let hook = self.control.hand_back.lock().clone();
+            handed.taken = match hook {
                 None => false,
                 Some(hook) => {
                     // A task of its own, so that a panic in it is its own.
@@ -205,26 +227,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
     }
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
-    /// Pools that are still starting have nothing to finish.
-    fn give_up_loading(&self) {
-        let loading: Vec<_> = {
-            let state = self.control.state.lock();
-            let is_loading = |entry: &&seral_core::versions::Entry| entry.state == State::Loading;
-            state.versions.entries().iter().filter(is_loading).map(|entry| entry.pool).collect()
-        };
-        for pool in loading {
-            self.control.tell_pool(pool, crate::pool_actor::PoolMessage::Dismiss);
-        }
-    }
-}
-
 fn from_dead_letter<J>(letter: DeadLetter<J>) -> HandedBack<J> {
     HandedBack {
         job: letter.job,
         id: letter.id,
         key: letter.key,
-        pin: None,
+        pin: letter.pin,
         attempt: letter.attempts,
         reason: HandBackReason::DeadLetter(letter.reason),
     }

@@ -12,7 +12,6 @@ use std::time::Duration;
 use ractor::DerivedActorRef;
 use seral_core::id::JobId;
 use seral_core::id::Version;
-use seral_core::mailbox::Sender;
 use tokio::sync::oneshot;
 
 use crate::control::Control;
@@ -133,17 +132,19 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
 
     /// Waits until a job would probably be admitted. No room is kept: follow it with [`try_send`](Self::try_send), in a loop.
     ///
-    /// Cancel safe.
+    /// Cancel safe. From a worker of this community it does not wait.
     ///
     /// # Errors
     ///
-    /// `Closed` when the community is shutting down.
+    /// `Closed` when the community is shutting down; from a worker of it, `Full` or `NoVersion`.
     pub async fn ready(&self) -> Result<(), SendError<()>> {
         self.control.plane.ready().await
     }
 
     /// Sends all jobs of an iterator. A job is taken from it only when there is room for it, so that what was not sent is still there when
     /// the future is dropped. Returns how many were sent.
+    ///
+    /// Cancel safe. From a worker of this community it does not wait, as [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -154,23 +155,24 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     ) -> Result<usize, SendAllError<J>> {
         let plane = &self.control.plane;
         let mut sent = 0;
-        loop {
-            plane.ready().await.map_err(|_| SendAllError { sent, why: SendError::Closed(None) })?;
-            let table = plane.routes.load_full();
-            let Some(pool) = &table.current else { continue };
-            while pool.mailbox.has_room(Sender::Outside, false).is_ok() {
+        while jobs.size_hint().1 != Some(0) {
+            plane.ready().await.map_err(|why| SendAllError { sent, why: why.map(|()| None) })?;
+            while plane.has_room() {
                 let Some(job) = jobs.next() else { return Ok(sent) };
-                let envelope = Envelope::new(plane.next_job(), job);
-                // Room was seen for it. If another sender took that, this one goes over the capacity, by one at most, as a worker may: the
-                // job is out of the iterator and must not wait.
-                if let Err((back, _)) = plane.admit_at(pool, envelope, Sender::Inside) {
-                    let admitted = plane.admit(back).await;
-                    admitted.map_err(|why| SendAllError { sent, why: why.map(Some) })?;
+                // Room was seen for it. If another sender took that, this one goes over the capacity, as a worker may: the job is out of the
+                // iterator and must not wait.
+                let refused = match plane.admit_in_hand(Envelope::new(plane.next_job(), job)) {
+                    Ok(()) => None,
+                    Err((back, obstacle)) => Some(refusal(Some(back.payload), &obstacle)),
+                };
+                if let Some(why) = refused {
+                    return Err(SendAllError { sent, why });
                 }
                 sent += 1;
             }
             tokio::task::yield_now().await;
         }
+        Ok(sent)
     }
 
     /// The dispatcher's actor, for callers that speak ractor: cast it a [`Submission`]. It goes through the same routing as every send, and
@@ -245,7 +247,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         }
     }
 
-    /// Waits until a version has finished everything and its workers are leaving. At once if it has.
+    /// Waits until a version has finished everything and its workers are leaving. At once if it has, or if the community has ended.
     ///
     /// Cancel safe.
     ///
@@ -260,6 +262,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
             let view = self.describe();
             match view.version(version.as_str()) {
                 None => return Err(UnknownVersion { version }),
+                // Nothing will change any more.
+                Some(seen) if self.control.is_over() => return Ok(seen.clone()),
                 Some(seen) => match seen.state {
                     VersionState::Drained | VersionState::Retired | VersionState::Failed => {
                         return Ok(seen.clone());
@@ -322,7 +326,7 @@ pub enum Sabotage {
     KillWorker,
 }
 
-fn refusal<J, O>(job: J, obstacle: &Obstacle<J, O>) -> SendError<J> {
+fn refusal<J, K, O>(job: K, obstacle: &Obstacle<J, O>) -> SendError<K> {
     match obstacle {
         Obstacle::Full(_) => SendError::Full(job),
         Obstacle::NoVersion(_) => SendError::NoVersion(job),

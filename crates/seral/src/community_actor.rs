@@ -105,6 +105,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Children<J, O> {
             reporter(&self.control)(PoolReport::StartFailed(pool, StartFailure::Worker(why)));
             return Ok(());
         }
+        if self.control.state.lock().is_closed {
+            // Its workers are gone, what they held has gone back, and nothing is started any more.
+            self.pool_is_gone(pool);
+            return Ok(());
+        }
         self.tell_restart("pool", why);
         self.restart_pool(myself, pool).await
     }
@@ -137,10 +142,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Children<J, O> {
         let arguments = {
             let state = self.control.state.lock();
             let Some(running) = state.pools.get(&pool) else { return Ok(()) };
+            let Some(spec) = running.spec.clone() else { return Ok(()) };
             PoolArguments {
                 plane: Arc::clone(&self.control.plane),
                 pool: Arc::clone(&running.handle),
-                spec: running.spec.clone(),
+                spec,
                 is_loading: false,
                 report: reporter(&self.control),
             }

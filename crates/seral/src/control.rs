@@ -18,12 +18,13 @@ use crate::plane::DataPlane;
 use crate::pool::Pool;
 use crate::pool_actor::PoolMessage;
 use crate::pool_handle::PoolHandle;
+use crate::user_code::drop_guarded;
 
 /// See the [module](self). `M` is the message of the dispatcher.
 pub(crate) struct Control<J, O, M> {
     pub(crate) plane: Arc<DataPlane<J, O>>,
     /// What the application does with jobs that are not done when everything ends.
-    pub(crate) hand_back: Option<HandBackHook<J>>,
+    pub(crate) hand_back: Mutex<Option<HandBackHook<J>>>,
     pub(crate) state: Mutex<ControlState<J, O>>,
     dispatcher: Mutex<Option<ActorRef<M>>>,
     /// A new dispatcher, a version that changed, a pool that ended.
@@ -43,7 +44,8 @@ pub(crate) struct ControlState<J, O> {
 /// A pool, and its actor if it is alive.
 pub(crate) struct Running<J, O> {
     pub(crate) handle: Arc<PoolHandle<J, O>>,
-    pub(crate) spec: Pool<J, O>,
+    /// How it was made; nothing once the community has ended.
+    pub(crate) spec: Option<Pool<J, O>>,
     pub(crate) actor: Option<ActorRef<PoolMessage>>,
 }
 
@@ -57,7 +59,7 @@ impl<J, O, M> Control<J, O, M> {
         };
         Self {
             plane,
-            hand_back,
+            hand_back: Mutex::new(hand_back),
             state: Mutex::new(state),
             dispatcher: Mutex::new(None),
             changed: Notify::new(),
@@ -89,6 +91,24 @@ impl<J, O, M> Control<J, O, M> {
         if let Some(actor) = actor {
             let _ = actor.cast(message);
         }
+    }
+
+    /// Whether the community has ended and its workers are gone.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.lock().is_closed && !self.has_running_pools()
+    }
+
+    /// Lets go of all code of the user: a worker that holds its own community would keep both alive for ever.
+    pub(crate) fn forget_user_code(&self) {
+        let (specs, running) = {
+            let mut state = self.state.lock();
+            let specs = std::mem::take(&mut state.specs);
+            let running: Vec<_> = state.pools.values_mut().map(|running| running.spec.take()).collect();
+            (specs, running)
+        };
+        let hook = self.hand_back.lock().take();
+        // Outside of the locks: these are destructors of the user's.
+        drop_guarded((specs, running, hook));
     }
 
     /// Whether any pool's actor is alive.

@@ -17,6 +17,8 @@ pub struct DeadLetter<J> {
     pub id: JobId,
     /// Its key, if it had one.
     pub key: Option<Key>,
+    /// The version that it named, if it named one.
+    pub pin: Option<Version>,
     /// How many attempts were made.
     pub attempts: Attempt,
     /// The version that made the last one.
@@ -31,6 +33,7 @@ impl<J> fmt::Debug for DeadLetter<J> {
         f.debug_struct("DeadLetter")
             .field("id", &self.id)
             .field("key", &self.key)
+            .field("pin", &self.pin)
             .field("attempts", &self.attempts)
             .field("version", &self.version)
             .field("reason", &self.reason)

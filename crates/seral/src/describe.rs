@@ -35,21 +35,22 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             let state = self.state.lock();
             let look = |entry: &Entry| {
                 let pool = state.pools.get(&entry.pool).map(|running| &*running.handle);
-                (self.version_view(entry, pool), pool.map(count))
+                self.version_view(entry, pool)
             };
             let versions: Vec<_> = state.versions.entries().iter().map(look).collect();
             let current = state.versions.current().map(|entry| entry.version.to_string());
             (state.versions.revision().get(), current, versions)
         };
+        let unrouted = plane.unrouted.lock().len() as u64;
         let mut view = CommunityView {
             name: plane.name.to_string(),
             revision,
             current,
-            versions: Vec::new(),
+            versions,
             admitted: counters.admitted_delayed.load(Relaxed) + counters.admitted_before.load(Relaxed),
             done: counters.done_before.load(Relaxed),
             faults: counters.faults_before.load(Relaxed),
-            waiting: plane.unrouted.lock().len() as u64,
+            waiting: unrouted,
             fenced: plane.fence.waiting() as u64,
             delayed: plane.delayed.lock().len() as u64,
             running: 0,
@@ -60,9 +61,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             overflowed: dead.overflowed,
             handed_back: dead.taken + counters.handed_back.load(Relaxed),
         };
-        for (version, counts) in versions {
-            view.versions.push(version);
-            let Some(counts) = counts else { continue };
+        for counts in self.handles().iter().map(|pool| count(pool)) {
             view.admitted += counts.admitted;
             view.done += counts.tally.done;
             view.faults += counts.tally.faults;
@@ -143,7 +142,11 @@ where
         let job = desk.in_hand()?.get();
         Some(Holder::Running { job, worker: desk.worker.get(), at_least: desk.busy_at_least() })
     });
+    let in_hand = desks.iter().filter(|desk| desk.in_hand().is_some()).count();
+    let not_begun: usize = desks.iter().map(|desk| desk.not_begun()).sum();
+    let settling = counts.leased.saturating_sub(in_hand + not_begun);
     let rest = [
+        (settling, Holder::Settling(settling)),
         (waiting, Holder::Waiting(waiting)),
         (counts.pins_away, Holder::Pinned(counts.pins_away)),
         (counts.in_transit, Holder::InTransit(counts.in_transit)),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::AcqRel;
 use std::sync::atomic::Ordering::Acquire;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::Ordering::Release;
@@ -31,8 +32,8 @@ use crate::clock::Clock;
 use crate::job::Envelope;
 use crate::watcher;
 
-/// Where a worker is in its life: one way, from top to bottom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+/// Where a worker is in its life: one way, from top to bottom, except that one that panicked starts again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[non_exhaustive]
 pub enum WorkerState {
     /// Its factory and `start` run.
@@ -171,8 +172,11 @@ impl<J, O> Desk<J, O> {
         settled
     }
 
+    /// Goes on to this state. A worker that was asked to be quiet does not run again.
     pub(crate) fn set_state(&self, state: WorkerState) {
-        self.state.store(state as u8, Release);
+        let is_quiet = |now: u8| now == WorkerState::Quiet as u8 && state < WorkerState::Quiet;
+        // Two write here: the worker, and the pool that asks it to be quiet.
+        let _ = self.state.fetch_update(AcqRel, Acquire, |now| (!is_quiet(now)).then_some(state as u8));
     }
 
     // ---- vitals: read by anybody -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use ractor::Actor;
@@ -112,11 +113,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
                 dispatching.start_failure = Some(why);
                 dispatching.happened(&myself, Fact::StartFailed(pool)).await?;
             }
-            Message::PoolEnded(pool) => dispatching.happened(&myself, Fact::Ended(pool)).await?,
+            Message::PoolEnded(pool) => {
+                dispatching.happened(&myself, Fact::Ended(pool)).await?;
+                dispatching.fold_replaced(pool);
+            }
             Message::RecallSlice { pool, since, moved } => {
                 dispatching.recall_slice(&myself, pool, since, moved).await?;
             }
             Message::TimerFired => dispatching.look_at_the_clock(&myself),
+            Message::Closed => dispatching.close(&myself).await?,
             Message::Panic => return Err("the dispatcher was told to fail".into()),
         }
         Ok(())
@@ -135,6 +140,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     // ---- beginning -------------------------------------------------------------------------------------------------
+
+    /// The community has been closed for good: what is loading is given up, and callers that wait are told so by the end of their ports.
+    async fn close(&mut self, myself: &Myself<J, O>) -> Result<(), ActorProcessingErr> {
+        let actions = self.control.state.lock().versions.restart();
+        self.perform(myself, actions).await?;
+        self.deploys.clear();
+        self.rollbacks.clear();
+        Ok(())
+    }
 
     /// Takes over from nobody, or from a dispatcher that failed.
     async fn begin(&mut self, myself: &Myself<J, O>) -> Result<(), ActorProcessingErr> {
@@ -211,10 +225,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         let pool = {
             let state = self.control.state.lock();
             let serves = |state: State| matches!(state, State::Current | State::Draining);
-            state.versions.find(&version).filter(|entry| serves(entry.state)).map(|entry| entry.pool)
+            let entry = state.versions.find(&version).filter(|entry| serves(entry.state));
+            entry.and_then(|entry| state.pools.get(&entry.pool)).map(|running| Arc::clone(&running.handle))
         };
-        let pool = pool.ok_or(ScaleError::NotRunning { version })?;
-        self.control.tell_pool(pool, PoolMessage::Scale(size));
+        let pool = pool.ok_or_else(|| ScaleError::NotRunning { version: version.clone() })?;
+        // Kept where a pool that fails finds it when it starts again.
+        let from = pool.size.swap(size, Relaxed);
+        self.plane().tell(|community| Event::Scaled { community, version, from, to: size });
+        self.control.tell_pool(pool.id, PoolMessage::Scale);
         Ok(())
     }
 
@@ -258,6 +276,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 let handle = Arc::clone(&running.handle);
                 match handle.mailbox.pin_away() {
                     Ok(()) => steadied.push(handle),
+                    // Shut without being drained: the community has been closed.
+                    Err(_) if !handle.mailbox.is_drained() => {}
                     Err(_) => actions.extend(state.versions.handle(Fact::Drained(pool))),
                 }
             }

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -21,7 +22,9 @@ use ractor::SupervisionEvent;
 use seral_core::retry::RetryPolicy;
 use seral_core::time::Time;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::sync::OnceCell;
+use tokio::sync::watch;
 
 use crate::closing::AnyCommunity;
 use crate::community::Community;
@@ -65,7 +68,11 @@ struct Inner {
     root: Arc<Root>,
     actor: OnceCell<ActorRef<Nothing>>,
     directory: DashMap<String, Arc<dyn AnyCommunity>>,
-    report: OnceCell<ShutdownReport>,
+    /// The runtime in which the first community was made, and in which everything runs.
+    runtime: OnceLock<Handle>,
+    /// The report of the shutdown, once one has begun.
+    closing: OnceLock<watch::Receiver<Option<ShutdownReport>>>,
+    cut_short: Notify,
     intake: Intake,
 }
 
@@ -85,7 +92,9 @@ impl Ecosystem {
             root: Arc::new(Root::new(name)),
             actor: OnceCell::new(),
             directory: DashMap::new(),
-            report: OnceCell::new(),
+            runtime: OnceLock::new(),
+            closing: OnceLock::new(),
+            cut_short: Notify::new(),
             intake: Intake::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -160,15 +169,27 @@ impl Ecosystem {
     ///
     /// What is not finished by the deadline is handed back, uncharged: waiting jobs at once; running jobs are asked to end, have a second for
     /// it, and are then dropped at their next `await`. Delayed jobs that are not due before the deadline, and dead letters, are handed back as
-    /// well. Shutting down again gives the same report.
+    /// well. Shutting down again gives the same report; the first deadline holds.
     ///
-    /// Not cancel safe in this sense: dropped half-way, the ecosystem stays closed to jobs from outside; call it again to finish.
+    /// Cancel safe: once begun, the shutdown goes on though nobody waits for it.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.end(deadline, pending()).await
     }
 
     async fn end(&self, deadline: Duration, cut_short: impl Future<Output = ()>) -> ShutdownReport {
-        self.inner.report.get_or_init(|| self.inner.close(deadline, cut_short)).await.clone()
+        let mut report = self.inner.closing.get_or_init(|| self.inner.begin_to_close(deadline)).clone();
+        let over = async {
+            // If the runtime goes away in the middle, there is no report.
+            let report = report.wait_for(Option::is_some).await.ok().and_then(|report| report.clone());
+            report.unwrap_or_else(ShutdownReport::of_nothing)
+        };
+        let mut over = pin!(over);
+        tokio::select! {
+            biased;
+            report = &mut over => return report,
+            () = cut_short => self.inner.cut_short.notify_one(),
+        }
+        over.await
     }
 
     fn communities(&self) -> Vec<Named> {
@@ -187,8 +208,27 @@ impl Inner {
         communities
     }
 
+    /// Begins the shutdown, in a task of its own: whoever asked for it may not stay to see its end.
+    fn begin_to_close(self: &Arc<Self>, deadline: Duration) -> watch::Receiver<Option<ShutdownReport>> {
+        let (report, over) = watch::channel(None);
+        match self.runtime.get() {
+            None => {
+                // No community was ever made, so there is nothing to end.
+                self.intake.close_to(Stage::Closed);
+                let _ = report.send(Some(ShutdownReport::of_nothing()));
+            }
+            Some(runtime) => {
+                let inner = Arc::clone(self);
+                runtime.spawn(async move {
+                    let _ = report.send(Some(inner.close(deadline).await));
+                });
+            }
+        }
+        over
+    }
+
     /// Stop accepting, finish, hand back, close.
-    async fn close(&self, deadline: Duration, cut_short: impl Future<Output = ()>) -> ShutdownReport {
+    async fn close(&self, deadline: Duration) -> ShutdownReport {
         let clock = self.root.clock;
         let began = clock.now();
         self.intake.close_to(Stage::Closed);
@@ -202,7 +242,7 @@ impl Inner {
             biased;
             () = self.quiet(&communities, began.after(deadline)) => ShutdownEnd::Finished,
             () = tokio::time::sleep(deadline) => ShutdownEnd::Deadline,
-            () = cut_short => ShutdownEnd::CutShort,
+            () = self.cut_short.notified() => ShutdownEnd::CutShort,
         };
         for (_, community) in &communities {
             community.close_to(Stage::Closed);
@@ -213,38 +253,36 @@ impl Inner {
             ShutdownEnd::Deadline | ShutdownEnd::CutShort => Duration::ZERO,
         };
         self.stop_workers(&communities, end, time_left).await;
+        self.all_arrived(&communities).await;
 
-        let mut reports = Vec::new();
-        for ((name, community), done_before) in communities.iter().zip(done_before) {
-            // What a worker gave back in its last moment.
-            community.take_out_all();
-            let handed = community.hand_back().await;
-            let view = community.describe();
-            reports.push(CommunityReport {
-                name: name.clone(),
-                finished: view.done.saturating_sub(done_before),
-                handed_back: handed.jobs,
-                dead_letters: handed.dead_letters,
-                taken: handed.taken,
-                still_running: view.running,
-            });
-        }
+        let communities = hand_back(communities, done_before).await;
         if let Some(actor) = self.actor.get() {
             actor.stop(Some("the ecosystem was shut down".to_owned()));
         }
-        ShutdownReport { end, took: clock.now().since(began), communities: reports }
+        ShutdownReport { end, took: clock.now().since(began), communities }
+    }
+
+    /// Waits until no job is on the move: where it arrives, it is taken note of.
+    async fn all_arrived(&self, communities: &[Named]) {
+        let arrived = async {
+            while communities.iter().any(|(_, it)| it.has_moving()) {
+                self.root.stirred.notified().await;
+            }
+        };
+        // Moving takes microseconds; a second is for a machine that is at its limits.
+        let _ = tokio::time::timeout(GRACE, arrived).await;
     }
 
     /// Waits until nothing is unfinished in any community, apart from what is delayed past `until`.
     async fn quiet(&self, communities: &[Named], until: Time) {
-        let admitted = || communities.iter().map(|(_, it)| it.admitted()).sum::<u64>();
+        let activity = || communities.iter().map(|(_, it)| it.activity()).sum::<u64>();
         loop {
             let mut stirred = pin!(self.root.stirred.notified());
             stirred.as_mut().enable();
-            let before = admitted();
+            let before = activity();
             let all_quiet = communities.iter().all(|(_, it)| it.is_quiet(until));
-            // A job may have sent another on to a community that was looked at before it: then something was admitted meanwhile.
-            if all_quiet && admitted() == before {
+            // A job may have moved, or sent another on, to a place that was looked at before it: then there was activity meanwhile.
+            if all_quiet && activity() == before {
                 return;
             }
             if all_quiet {
@@ -276,6 +314,34 @@ impl Inner {
     }
 }
 
+/// Hands back what is left, in all communities at once, and says what each came to.
+async fn hand_back(communities: Vec<Named>, done_before: Vec<u64>) -> Vec<CommunityReport> {
+    let handing = |(name, community): Named, done_before: u64| {
+        tokio::spawn(async move {
+            // What a worker gave back in its last moment.
+            community.take_out_all();
+            let handed = community.hand_back().await;
+            community.forget_user_code();
+            let view = community.describe();
+            CommunityReport {
+                name,
+                finished: view.done.saturating_sub(done_before),
+                handed_back: handed.jobs,
+                dead_letters: handed.dead_letters,
+                taken: handed.taken,
+                still_running: view.running,
+            }
+        })
+    };
+    let handing: Vec<_> =
+        communities.into_iter().zip(done_before).map(|(it, done)| handing(it, done)).collect();
+    let mut reports = Vec::new();
+    for handed in handing {
+        reports.extend(handed.await);
+    }
+    reports
+}
+
 fn urge(communities: &[Named], urge: Urge) {
     for (_, community) in communities {
         community.urge(urge);
@@ -284,9 +350,13 @@ fn urge(communities: &[Named], urge: Urge) {
 
 impl Watched for Inner {
     fn look(&self) {
-        for entry in &self.directory {
-            entry.value().look();
+        for (_, community) in self.communities() {
+            community.look();
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.closing.get().is_some_and(|report| report.borrow().is_some())
     }
 }
 
@@ -347,11 +417,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
     }
 
     async fn make(self) -> Result<Community<J, O>, CommunityError> {
-        if Handle::try_current().is_err() {
-            return Err(CommunityError::NoRuntime);
-        }
+        let Ok(runtime) = Handle::try_current() else { return Err(CommunityError::NoRuntime) };
         let Self { ecosystem, name, limits, hand_back, .. } = self;
         let inner = &ecosystem.inner;
+        inner.runtime.get_or_init(|| runtime);
         let root_actor = inner.actor.get_or_try_init(|| start(inner)).await?;
         let plane = Arc::new(DataPlane::new(&name, Arc::clone(&inner.root), limits));
         let community = Community { control: Arc::new(Control::new(plane, hand_back)) };

@@ -70,6 +70,15 @@ pub(crate) struct Deploying<J, O> {
     pub(crate) answer: Answered<Deployment, DeployError>,
 }
 
+impl<J, O> Drop for Dispatching<J, O> {
+    /// A timer outlives neither its dispatcher nor the ecosystem.
+    fn drop(&mut self) {
+        if let Some((_, timer)) = self.timer.take() {
+            timer.abort();
+        }
+    }
+}
+
 impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     pub(crate) fn plane(&self) -> &Arc<DataPlane<J, O>> {
         &self.control.plane
@@ -129,7 +138,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         id: PoolId,
         version: &Version,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(spec) = self.spec_for(version) else { return Ok(()) };
+        let spec = match self.spec_for(version) {
+            Some(spec) if !self.control.state.lock().is_closed => spec,
+            _ => {
+                let why = StartFailure::Worker("the community is shutting down".to_owned());
+                let _ = myself.cast(Message::Report(PoolReport::StartFailed(id, why)));
+                return Ok(());
+            }
+        };
         let handle = Arc::new(PoolHandle::new(id, version.clone(), spec.size, self.mailbox(id)));
         let arguments = PoolArguments {
             plane: Arc::clone(self.plane()),
@@ -149,14 +165,21 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             let replaced: Vec<PoolId> = state
                 .pools
                 .iter()
-                .filter(|(_, running)| running.handle.version == *version)
+                .filter(|(_, running)| running.handle.version == *version && running.actor.is_none())
                 .map(|(pool, _)| *pool)
                 .collect();
             for pool in replaced {
                 self.fold(&mut state, pool);
             }
+            if state.is_closed {
+                // Closed while the actor was started: what closing did to all other mailboxes is done to this one here.
+                handle.mailbox.seal();
+                if let Some(actor) = &actor {
+                    let _ = actor.cast(PoolMessage::Dismiss);
+                }
+            }
             state.specs.insert(version.clone(), spec.clone());
-            state.pools.insert(id, Running { handle, spec, actor });
+            state.pools.insert(id, Running { handle, spec: Some(spec), actor });
         }
         if let Some(why) = why {
             let why = StartFailure::Worker(why);
@@ -214,6 +237,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             .map(|(pool, _)| *pool)
             .collect();
         for pool in pools {
+            self.fold(&mut state, pool);
+        }
+    }
+
+    /// Lets go of a pool that has ended, if its version has a newer one.
+    pub(crate) fn fold_replaced(&self, pool: PoolId) {
+        let mut state = self.control.state.lock();
+        if !state.versions.entries().iter().any(|entry| entry.pool == pool) {
             self.fold(&mut state, pool);
         }
     }

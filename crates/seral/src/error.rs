@@ -14,6 +14,11 @@ pub enum SendError<J> {
     /// There is no room now. `send` waits for it.
     #[error("the mailbox is full; use `send` to wait for room")]
     Full(J),
+    /// As many jobs are delayed as may be.
+    #[error(
+        "as many jobs are delayed as may be; try again when some of them are due, or raise `delayed` on the community"
+    )]
+    TooManyDelayed(J),
     /// No version has been deployed yet. `send` waits for one.
     #[error("no version is deployed; call `deploy` first, or use `send` to wait for one")]
     NoVersion(J),
@@ -45,6 +50,7 @@ impl<J> SendError<J> {
             | Self::NoVersion(job)
             | Self::Closed(job)
             | Self::WouldDeadlock(job)
+            | Self::TooManyDelayed(job)
             | Self::PinUnserved { job, .. } => job,
         }
     }
@@ -58,6 +64,7 @@ impl<J> SendError<J> {
             Self::NoVersion(job) => SendError::NoVersion(make(job)),
             Self::Closed(job) => SendError::Closed(make(job)),
             Self::WouldDeadlock(job) => SendError::WouldDeadlock(make(job)),
+            Self::TooManyDelayed(job) => SendError::TooManyDelayed(make(job)),
             Self::PinUnserved { job, version, current } => {
                 SendError::PinUnserved { job: make(job), version, current }
             }
@@ -73,6 +80,7 @@ impl<J> fmt::Debug for SendError<J> {
             Self::NoVersion(_) => f.write_str("NoVersion(..)"),
             Self::Closed(_) => f.write_str("Closed(..)"),
             Self::WouldDeadlock(_) => f.write_str("WouldDeadlock(..)"),
+            Self::TooManyDelayed(_) => f.write_str("TooManyDelayed(..)"),
             Self::PinUnserved { version, .. } => write!(f, "PinUnserved({version:?}, ..)"),
         }
     }

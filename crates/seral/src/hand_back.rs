@@ -35,7 +35,7 @@ pub struct HandedBack<J> {
     pub key: Option<Key>,
     /// The version that it named, if it named one.
     pub pin: Option<Version>,
-    /// The attempt that is to be made next.
+    /// The attempt that is to be made next; of a dead letter, the last one that was made.
     pub attempt: Attempt,
     /// Why it was handed back.
     pub reason: HandBackReason,

@@ -50,8 +50,31 @@ pub(crate) async fn scope<F: Future>(ecosystem: Place, community: Place, worker:
     INSIDE.scope(Inside { ecosystem, community, askers: RefCell::new(None) }, worker).await
 }
 
-/// From here on, the worker's job is one for whose answer these wait.
-pub(crate) fn set_askers(askers: Option<Arc<Askers>>) {
+/// While this lives, the worker's job is one for whose answer these wait.
+pub(crate) struct Askings {
+    any: bool,
+}
+
+impl Askings {
+    /// Of a job that nobody may wait for.
+    pub(crate) fn of(askers: Option<Arc<Askers>>) -> Self {
+        let any = askers.is_some();
+        if any {
+            set_askers(askers);
+        }
+        Self { any }
+    }
+}
+
+impl Drop for Askings {
+    fn drop(&mut self) {
+        if self.any {
+            set_askers(None);
+        }
+    }
+}
+
+fn set_askers(askers: Option<Arc<Askers>>) {
     let _ = INSIDE.try_with(|inside| inside.askers.replace(askers));
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::error::JobError;
 use crate::inside::Askers;
+use crate::user_code::drop_guarded;
 
 /// Where the outcome of a job goes.
 pub(crate) type Reply<O> = oneshot::Sender<Result<O, JobError>>;
@@ -87,12 +88,18 @@ impl<J, O> Envelope<J, O> {
 
     /// Ends the job: whoever waits for it hears, and the payload remains.
     pub(crate) fn finish(self, outcome: Result<O, JobError>) -> J {
-        if let Some(reply) = self.reply {
-            // Nobody listening is fine: the handle was dropped, the job ran on.
-            let _ = reply.send(outcome);
-        }
+        reply(self.reply, outcome);
         self.payload
     }
+}
+
+/// Tells whoever waits. Nobody listening is fine: the handle was dropped, the job ran on.
+pub(crate) fn reply<O>(to: Option<Reply<O>>, outcome: Result<O, JobError>) {
+    let unheard = match to {
+        Some(reply) => reply.send(outcome).err(),
+        None => Some(outcome),
+    };
+    drop_guarded(unheard);
 }
 
 impl<J, O> Queued for Envelope<J, O> {
@@ -107,7 +114,8 @@ impl<J, O> Queued for Envelope<J, O> {
 
 /// A job that was admitted. Awaiting it gives the job's final outcome; dropping it lets the job run on.
 ///
-/// Cancel safe: it can be awaited by reference, and a dropped wait loses nothing.
+/// Cancel safe: it can be awaited by reference, and a dropped wait loses nothing. Like other futures, it is not to be awaited again once it
+/// gave its outcome.
 #[must_use = "await it for the outcome; drop it explicitly to let the job run on"]
 pub struct JobHandle<O> {
     pub(crate) id: JobId,

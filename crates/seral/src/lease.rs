@@ -45,13 +45,30 @@ impl<J: Send + Sync, O: Send> Chair<J, O> {
     pub(crate) async fn get_jobs(&self, max: usize) -> Option<Lease<'_, J, O>> {
         let mut settled = self.desk.take_unreported();
         let taken = poll_fn(|task| {
-            self.desk.with_jobs(|jobs: &mut VecDeque<_>| {
-                let came_to = self.pool.mailbox.poll_take(self.seat, &mut settled, max, jobs, task);
-                came_to.map(|got_jobs| got_jobs.then_some(jobs.len()))
-            })
+            let (came_to, wakes) = self.desk.with_jobs(|jobs: &mut VecDeque<_>| {
+                let (came_to, wakes) = self.pool.mailbox.poll_take(self.seat, &mut settled, max, jobs, task);
+                (came_to.map(|got_jobs| got_jobs.then_some(jobs.len())), wakes)
+            });
+            self.pool.mailbox.wake(wakes);
+            came_to
         })
         .await?;
         Some(Lease { chair: self, taken })
+    }
+}
+
+impl<J: Send + Sync, O: Send> Chair<J, O> {
+    /// Tells the mailbox which jobs are settled, when the next visit there may be a while off: nobody should wait for that.
+    pub(crate) fn report(&self) {
+        let settled = self.desk.take_unreported();
+        if settled > 0 {
+            self.pool.mailbox.report(settled);
+        }
+    }
+
+    /// Whether there is nothing left to do here, for good.
+    pub(crate) fn is_over(&self) -> bool {
+        self.pool.mailbox.is_drained()
     }
 }
 
@@ -69,6 +86,11 @@ pub(crate) struct Lease<'a, J: Send + Sync, O: Send> {
 }
 
 impl<J: Send + Sync, O: Send> Lease<'_, J, O> {
+    /// The worker's place.
+    pub(crate) fn chair(&self) -> &Chair<J, O> {
+        self.chair
+    }
+
     /// The next job of the batch, in hand.
     pub(crate) fn begin(&self) -> Option<InHand<'_, J, O>> {
         let job = self.chair.desk.next()?;

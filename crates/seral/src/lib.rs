@@ -45,6 +45,7 @@
 //! | [`ecosystem`] | the root of everything, and its end ★ |
 
 mod sync;
+mod user_code;
 pub mod error;
 mod clock;
 mod inside;

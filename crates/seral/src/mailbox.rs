@@ -109,7 +109,8 @@ impl<T: Queued> Mailbox<T> {
     }
 
     /// A worker's next batch: ready with `true` when jobs were put into `out`, with `false` when the worker should leave.
-    /// `settled` counts its settled jobs since it came last, and is set to zero.
+    /// `settled` counts its settled jobs since it came last, and is set to zero. The caller passes the wake-ups to [`wake`](Self::wake) once
+    /// it holds no lock.
     pub(crate) fn poll_take(
         &self,
         seat: Seat,
@@ -117,7 +118,7 @@ impl<T: Queued> Mailbox<T> {
         max: usize,
         out: &mut VecDeque<T>,
         task: &Context<'_>,
-    ) -> Poll<bool> {
+    ) -> (Poll<bool>, Wakes<Waker>) {
         let take = self.machine.lock().take(
             seat,
             std::mem::take(settled),
@@ -125,13 +126,17 @@ impl<T: Queued> Mailbox<T> {
             |job| out.push_back(job),
             || task.waker().clone(),
         );
-        let (wakes, came_to) = match take {
-            Take::Jobs(wakes) => (wakes, Poll::Ready(true)),
-            Take::Leave(wakes) => (wakes, Poll::Ready(false)),
-            Take::Idle(wakes) => (wakes, Poll::Pending),
-        };
+        match take {
+            Take::Jobs(wakes) => (Poll::Ready(true), wakes),
+            Take::Leave(wakes) => (Poll::Ready(false), wakes),
+            Take::Idle(wakes) => (Poll::Pending, wakes),
+        }
+    }
+
+    /// A worker that will not come for a while reports the jobs that it settled since it came last.
+    pub(crate) fn report(&self, settled: usize) {
+        let wakes = self.machine.lock().report(settled);
         self.wake(wakes);
-        came_to
     }
 
     /// Jobs taken and not begun come back to the front, in their order.
@@ -176,6 +181,12 @@ impl<T: Queued> Mailbox<T> {
     /// Lets no job in.
     pub(crate) fn shut(&self) {
         let wakes = self.machine.lock().shut();
+        self.wake(wakes);
+    }
+
+    /// Lets no job in, for good.
+    pub(crate) fn seal(&self) {
+        let wakes = self.machine.lock().seal();
         self.wake(wakes);
     }
 
@@ -239,7 +250,7 @@ impl<T: Queued> Mailbox<T> {
     }
 
     /// The only place that wakes. The lock is not held here: a waker may run a task, and a task may come back to this mailbox.
-    fn wake(&self, wakes: Wakes<Waker>) {
+    pub(crate) fn wake(&self, wakes: Wakes<Waker>) {
         if let Some(worker) = wakes.worker {
             worker.wake();
         }

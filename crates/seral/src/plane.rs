@@ -7,11 +7,15 @@
 //! What never happens here: waiting for an actor, and a second copy of a job.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::AcqRel;
 use std::sync::atomic::Ordering::Acquire;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::Release;
+use std::sync::atomic::Ordering::SeqCst;
 
 use parking_lot::Mutex;
 use seral_core::delayed::Delayed;
@@ -98,6 +102,8 @@ pub(crate) struct DataPlane<J, O> {
     /// Jobs that were taken out at shutdown and wait for the hook.
     pub(crate) handed_back: Mutex<Vec<HandedBack<J>>>,
     pub(crate) counters: Counters,
+    moving: AtomicUsize,
+    pub(crate) moves: AtomicU64,
     last_job: AtomicU64,
     last_worker: AtomicU64,
     /// The earliest deadline of a waiting job, in nanoseconds: a sweep before this would find nothing.
@@ -120,12 +126,38 @@ pub(crate) struct Counters {
     pub(crate) handed_back: AtomicU64,
 }
 
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    /// It is worth another look.
+    Enough,
+    /// The deadline passed.
+    TooLong,
+}
+
 /// Why a job was not admitted just now.
 pub(crate) enum Obstacle<J, O> {
     Full(Arc<PoolHandle<J, O>>),
     NoVersion(Revision),
     PinUnserved,
     Closed,
+}
+
+/// Jobs on the move between two places that are counted.
+pub(crate) struct Moving<'a> {
+    count: &'a AtomicUsize,
+    moves: &'a AtomicU64,
+    root: &'a Root,
+    jobs: usize,
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        // The arrival is a move of its own: who looked at the place before, and at this count after, must look again.
+        self.moves.fetch_add(1, SeqCst);
+        self.count.fetch_sub(self.jobs, SeqCst);
+        self.root.stirred.notify_one();
+    }
 }
 
 /// A job that was not admitted just now, and why.
@@ -146,6 +178,8 @@ impl<J, O> DataPlane<J, O> {
             dead: DeadLetters::new(limits.dead_letters),
             handed_back: Mutex::new(Vec::new()),
             counters: Counters::default(),
+            moving: AtomicUsize::new(0),
+            moves: AtomicU64::new(0),
             last_job: AtomicU64::new(0),
             last_worker: AtomicU64::new(0),
             earliest_deadline: AtomicU64::new(u64::MAX),
@@ -186,10 +220,27 @@ impl<J, O> DataPlane<J, O> {
     /// Publishes a table, and lets the jobs go on that waited for one.
     pub(crate) fn publish(&self, table: RoutingTable<Arc<PoolHandle<J, O>>>) {
         self.routes.publish(table);
-        let waiting = std::mem::take(&mut *self.unrouted.lock());
-        for job in waiting {
-            self.readmit(job);
-        }
+        self.take_out_unrouted(|_| true, |job| self.readmit(job));
+    }
+
+    // ---- on the move -----------------------------------------------------------------------------------------------
+
+    /// So many jobs have been taken from where they are counted, and are counted as moving until this is dropped.
+    pub(crate) fn moving(&self, jobs: usize) -> Moving<'_> {
+        self.moving.fetch_add(jobs, SeqCst);
+        self.moves.fetch_add(1, SeqCst);
+        Moving { count: &self.moving, moves: &self.moves, root: &self.root, jobs }
+    }
+
+    /// How many jobs are on the move.
+    pub(crate) fn jobs_moving(&self) -> usize {
+        self.moving.load(SeqCst)
+    }
+
+    /// How often jobs have been moved to or from where time or a table is waited for. If it is the same before and after a look at all
+    /// places, no job slipped from a place that was still to be looked at to one that had been.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves.load(SeqCst)
     }
 
     // ---- new jobs --------------------------------------------------------------------------------------------------
@@ -251,13 +302,25 @@ impl<J, O> DataPlane<J, O> {
             // An admitted job is not in the slot any more, and a refused one still is.
             (Ok(()), _) | (Err(_), None) => {}
         }
-        if let Some(deadline) = deadline {
-            self.note_deadline(deadline);
-        }
+        self.note_deadline_of(deadline);
         Ok(())
     }
 
-    /// Admits a new job, waiting for a version and for room.
+    /// Admits a new job that is in hand and must not wait, as far as a worker may go: up to twice the capacity.
+    pub(crate) fn admit_in_hand(&self, mut job: Envelope<J, O>) -> Result<(), NotNow<J, O>> {
+        loop {
+            job = match self.try_admit(job) {
+                Err((back, Obstacle::Full(pool))) => match self.admit_at(&pool, back, Sender::Inside) {
+                    Err((back, Refusal::Full)) => return Err((back, Obstacle::Full(pool))),
+                    Err((back, Refusal::Gate)) => back,
+                    Ok(()) => return Ok(()),
+                },
+                admitted_or_not => return admitted_or_not,
+            }
+        }
+    }
+
+    /// Admits a new job, waiting for a version and for room, but not past its deadline: then it comes back.
     ///
     /// Dropping the future before it is ready means that the job was not admitted.
     pub(crate) async fn admit(&self, mut job: Envelope<J, O>) -> Result<(), SendError<J>> {
@@ -275,7 +338,9 @@ impl<J, O> DataPlane<J, O> {
                         return Err(SendError::NoVersion(job.payload));
                     }
                     let newer = self.routes.newer_than(seen, || self.turns_away());
-                    self.intake.unless_closed(|| self.turns_away(), newer).await;
+                    if self.until_deadline(job.deadline(), newer).await == Waited::TooLong {
+                        return Err(SendError::NoVersion(job.payload));
+                    }
                 }
                 Obstacle::Full(pool) => {
                     if inside::sender_to(self.place) == Sender::Inside {
@@ -283,7 +348,8 @@ impl<J, O> DataPlane<J, O> {
                     }
                     match self.admit_when_room(&pool, job).await {
                         Ok(()) => return Ok(()),
-                        Err(back) => job = back,
+                        Err((back, Waited::TooLong)) => return Err(SendError::Full(back.payload)),
+                        Err((back, Waited::Enough)) => job = back,
                     }
                 }
             }
@@ -295,11 +361,14 @@ impl<J, O> DataPlane<J, O> {
         &self,
         pool: &Arc<PoolHandle<J, O>>,
         mut job: Envelope<J, O>,
-    ) -> Result<(), Envelope<J, O>> {
+    ) -> Result<(), (Envelope<J, O>, Waited)> {
         let mut room = pool.mailbox.room(Sender::Outside, job.is_pinned());
         loop {
-            if !self.intake.unless_closed(|| self.turns_away(), &mut room).await {
-                return Err(job);
+            if self.until_deadline(job.deadline(), &mut room).await == Waited::TooLong {
+                return Err((job, Waited::TooLong));
+            }
+            if self.turns_away() {
+                return Err((job, Waited::Enough));
             }
             match self.admit_at(pool, job, Sender::Outside) {
                 Ok(()) => {
@@ -307,34 +376,57 @@ impl<J, O> DataPlane<J, O> {
                     return Ok(());
                 }
                 Err((back, Refusal::Full)) => job = back,
-                Err((back, Refusal::Gate)) => return Err(back),
+                Err((back, Refusal::Gate)) => return Err((back, Waited::Enough)),
             }
         }
     }
 
-    /// Waits until a new job would probably be admitted.
+    /// Waits, unless the sender is turned away or this deadline passes meanwhile.
+    async fn until_deadline(&self, deadline: Option<Time>, wait: impl Future<Output = ()>) -> Waited {
+        let wait = self.intake.unless_closed(|| self.turns_away(), wait);
+        let Some(deadline) = deadline else {
+            wait.await;
+            return Waited::Enough;
+        };
+        match tokio::time::timeout(deadline.since(self.now()), wait).await {
+            Ok(_) => Waited::Enough,
+            Err(_) => Waited::TooLong,
+        }
+    }
+
+    /// Waits until a new job would probably be admitted. Does not wait for a worker of this community, which makes the room.
     pub(crate) async fn ready(&self) -> Result<(), SendError<()>> {
+        let from = inside::sender_to(self.place);
         loop {
             if self.turns_away() {
                 return Err(SendError::Closed(()));
             }
             let table = self.routes.load_full();
             match &table.current {
+                None if from == Sender::Inside => return Err(SendError::NoVersion(())),
                 None => {
                     let newer = self.routes.newer_than(table.revision, || self.turns_away());
                     self.intake.unless_closed(|| self.turns_away(), newer).await;
                 }
                 Some(pool) => {
-                    let mut room = pool.mailbox.room(Sender::Outside, false);
-                    self.intake.unless_closed(|| self.turns_away(), &mut room).await;
-                    match pool.mailbox.has_room(Sender::Outside, false) {
-                        // This sender has been woken for the room and will use it, or say so by waiting again.
+                    match pool.mailbox.has_room(from, false) {
                         Ok(()) => return Ok(()),
+                        Err(Refusal::Full) if from == Sender::Inside => return Err(SendError::Full(())),
                         Err(Refusal::Full | Refusal::Gate) => {}
                     }
+                    let mut room = pool.mailbox.room(from, false);
+                    self.intake.unless_closed(|| self.turns_away(), &mut room).await;
                 }
             }
         }
+    }
+
+    /// Whether a new job would be admitted now.
+    pub(crate) fn has_room(&self) -> bool {
+        let table = self.routes.load();
+        let from = inside::sender_to(self.place);
+        !self.turns_away()
+            && table.current.as_ref().is_some_and(|pool| pool.mailbox.has_room(from, false).is_ok())
     }
 
     /// Whether whoever runs here may not send any more.
@@ -367,12 +459,19 @@ impl<J, O> DataPlane<J, O> {
         }
     }
 
+    /// As [`note_deadline`](Self::note_deadline), for a job that may have none.
+    pub(crate) fn note_deadline_of(&self, deadline: Option<Time>) {
+        if let Some(deadline) = deadline {
+            self.note_deadline(deadline);
+        }
+    }
+
     pub(crate) fn earliest_deadline(&self) -> Time {
         Time::from_nanos(self.earliest_deadline.load(Acquire))
     }
 
     /// Begins to look for the earliest deadline anew.
     pub(crate) fn forget_deadlines(&self) {
-        self.earliest_deadline.store(u64::MAX, std::sync::atomic::Ordering::Release);
+        self.earliest_deadline.store(u64::MAX, Release);
     }
 }

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use ractor::Actor;
@@ -39,8 +38,8 @@ pub(crate) enum PoolMessage {
     StartDeadline,
     /// Start a worker again that failed.
     Respawn(WorkerId),
-    /// Have so many workers.
-    Scale(usize),
+    /// Have as many workers as the handle says.
+    Scale,
     /// Stop everything: the pool never served.
     Dismiss,
     /// The mailbox is drained: is there anything left to wait for?
@@ -154,7 +153,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
                     state.hire(&myself, worker, log).await?;
                 }
             }
-            PoolMessage::Scale(size) => state.scale(&myself, size).await?,
+            PoolMessage::Scale => state.scale(&myself).await?,
             PoolMessage::Dismiss => state.end(),
             PoolMessage::Drained => {
                 state.phase = Phase::Ending;
@@ -206,6 +205,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
             plane: Arc::clone(plane),
             pool: Arc::clone(pool),
             desk: Arc::clone(&desk),
+            start_deadline: spec.start_deadline,
+            is_loading: matches!(self.phase, Phase::Loading { .. }),
             started: Box::new(move || {
                 let _ = pool_actor.cast(PoolMessage::Started);
             }),
@@ -266,13 +267,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
 
     // ---- scaling ---------------------------------------------------------------------------------------------------
 
-    async fn scale(&mut self, myself: &ActorRef<PoolMessage>, size: usize) -> Result<(), ActorProcessingErr> {
+    async fn scale(&mut self, myself: &ActorRef<PoolMessage>) -> Result<(), ActorProcessingErr> {
         if self.phase == Phase::Ending {
             return Ok(());
         }
-        let from = self.arguments.pool.size.swap(size, Relaxed);
-        let PoolArguments { plane, pool, .. } = &self.arguments;
-        plane.tell(|community| Event::Scaled { community, version: pool.version.clone(), from, to: size });
+        let size = self.arguments.pool.size();
         let mut have = self.members.values().filter(|member| !member.leaving).count() + self.absent.len();
         while have < size {
             let worker = self.arguments.plane.next_worker();
@@ -296,7 +295,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
             staying.min_by_key(|member| (member.desk.in_hand().is_some(), member.desk.worker))
         {
             member.leaving = true;
-            member.desk.set_state(WorkerState::Quiet);
             self.arguments.pool.dismiss(&member.desk);
         }
     }

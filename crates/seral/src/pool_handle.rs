@@ -13,6 +13,7 @@ use seral_core::mailbox::Seat;
 use crate::desk::Desk;
 use crate::desk::Tally;
 use crate::desk::Urge;
+use crate::desk::WorkerState;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;
 
@@ -55,8 +56,13 @@ impl<J, O> PoolHandle<J, O> {
 
     /// A worker takes a seat.
     pub(crate) fn join(&self, desk: &Arc<Desk<J, O>>) -> Seat {
+        let mut workers = self.workers.lock();
         let seat = self.mailbox.attach();
-        self.workers.lock().present.push(Present { seat, desk: Arc::clone(desk) });
+        workers.present.push(Present { seat, desk: Arc::clone(desk) });
+        if desk.state() == WorkerState::Quiet {
+            // It was asked to leave before it came.
+            self.mailbox.dismiss(seat);
+        }
         seat
     }
 
@@ -70,19 +76,16 @@ impl<J, O> PoolHandle<J, O> {
         self.mailbox.detach(seat, desk.take_unreported());
     }
 
-    /// Asks a worker to leave after its job.
+    /// Asks a worker to leave after its job. One that has not taken its seat yet leaves when it does.
     pub(crate) fn dismiss(&self, desk: &Arc<Desk<J, O>>) {
-        let seat = self
-            .workers
-            .lock()
-            .present
-            .iter()
-            .find(|present| Arc::ptr_eq(&present.desk, desk))
-            .map(|present| present.seat);
-        if let Some(seat) = seat {
-            self.mailbox.dismiss(seat);
-            self.take_back(desk);
+        {
+            let workers = self.workers.lock();
+            desk.set_state(WorkerState::Quiet);
+            if let Some(present) = workers.present.iter().find(|present| Arc::ptr_eq(&present.desk, desk)) {
+                self.mailbox.dismiss(present.seat);
+            }
         }
+        self.take_back(desk);
     }
 
     /// Jobs that lie on this desk and were not begun go back to the front of the mailbox.

@@ -48,6 +48,11 @@ pub struct CommunityReport {
 }
 
 impl ShutdownReport {
+    /// The report of an ecosystem in which nothing ever ran.
+    pub(crate) fn of_nothing() -> Self {
+        Self { end: ShutdownEnd::Finished, took: Duration::ZERO, communities: Vec::new() }
+    }
+
     /// Whether nothing was lost: all jobs were finished or taken by a hook, and none still runs.
     pub fn is_clean(&self) -> bool {
         self.communities.iter().all(|community| community.taken && community.still_running == 0)

@@ -22,8 +22,13 @@ use crate::event::Event;
 use crate::hand_back::HandBackReason;
 use crate::intake::Stage;
 use crate::job::Envelope;
+use crate::job::reply;
+use crate::placement::NotDelayed;
 use crate::placement::Unservable;
 use crate::plane::DataPlane;
+use crate::user_code::drop_guarded;
+use crate::user_code::guarded;
+use crate::watcher;
 
 /// How an attempt ended.
 pub(crate) enum Ended<O> {
@@ -51,7 +56,10 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
             }
             Ended::Fault(fault) => {
                 let failure = fault.kind().into();
-                self.fail(desk, job, failure, fault.to_string());
+                let text = guarded(|| fault.to_string());
+                drop_guarded(fault);
+                let text = text.unwrap_or_else(|| "the fault could not be printed: that panicked".to_owned());
+                self.fail(desk, job, failure, text);
             }
             Ended::Panicked(text) => self.fail(desk, job, Failure::Retry, format!("panicked: {text}")),
             Ended::Lost => self.fail(desk, job, Failure::Retry, "the worker was lost".to_owned()),
@@ -78,11 +86,13 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
                 fault: fault.clone(),
             });
         }
+        // Nothing is tried again once everything is handed back; the attempt that was cut short is not charged.
+        let wants_more = matches!(failure, Failure::Retry | Failure::RetryAfter(_) | Failure::Snooze(_));
+        if wants_more && self.intake.stage() == Stage::Closed {
+            self.hand_back(job, HandBackReason::Interrupted);
+            return desk.let_go();
+        }
         match self.limits.retry.decide(job.attempt, failure) {
-            // Nothing is tried again once everything is handed back; the attempt that was cut short is not charged.
-            Disposition::Again { .. } if self.intake.stage() == Stage::Closed => {
-                self.hand_back(job, HandBackReason::Interrupted);
-            }
             Disposition::Again { attempt, delay } => {
                 job.attempt = attempt;
                 self.again(job, delay);
@@ -98,13 +108,13 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
     }
 
     fn again(&self, job: Envelope<J, O>, delay: Duration) {
-        let placed = if delay.is_zero() {
-            self.place(job).map(|_| ())
-        } else {
-            self.delay(job, self.now().after(delay))
-        };
-        if let Err(Unservable(job)) = placed {
-            self.bury_unservable(job);
+        if delay.is_zero() {
+            return self.readmit(job);
+        }
+        match self.delay(job, self.now().after(delay)) {
+            Ok(()) => {}
+            Err(NotDelayed::Unservable(job)) => self.bury_unservable(job),
+            Err(NotDelayed::Closed(job)) => self.hand_back(job, HandBackReason::Delayed(delay)),
         }
     }
 }
@@ -122,8 +132,7 @@ impl<J, O> DataPlane<J, O> {
         let key = held_key(&job);
         let payload = job.finish(outcome);
         self.release(key);
-        // Last: dropping it is the user's code, and may panic.
-        drop(payload);
+        drop_guarded(payload);
     }
 
     /// The deadline of a job passed before it was started.
@@ -160,21 +169,21 @@ impl<J, O> DataPlane<J, O> {
     /// Sets a job aside for a person. The letter is there before the sender hears.
     fn keep(&self, mut job: Envelope<J, O>, version: Option<Version>, reason: String) {
         self.tell(|community| Event::DeadLettered { community, job: job.id, reason: reason.clone() });
-        let reply = job.reply.take();
+        let to = job.reply.take();
         let failed = JobError::Failed { attempts: job.attempt, last: reason.clone() };
         let dropped = self.dead.keep(DeadLetter {
             id: job.id,
             key: job.key().cloned(),
+            pin: job.pin().cloned(),
             attempts: job.attempt,
             version,
             reason,
             job: job.payload,
         });
-        if let Some(reply) = reply {
-            let _ = reply.send(Err(failed));
-        }
+        reply(to, Err(failed));
         if let Some(dropped) = dropped {
             self.tell(|community| Event::DeadLetterDropped { community, job: dropped.id });
+            drop_guarded(dropped);
         }
     }
 
@@ -185,7 +194,7 @@ impl<J, O> DataPlane<J, O> {
             let pinned = next.job.is_pinned();
             let goes_on = if next.job.is_expired(|| self.now()) {
                 self.counters.expired.fetch_add(1, Relaxed);
-                drop(next.job.finish(Err(JobError::Expired)));
+                drop_guarded(next.job.finish(Err(JobError::Expired)));
                 false
             } else {
                 match self.place(next.job) {
@@ -229,14 +238,35 @@ impl<J, O> DataPlane<J, O> {
                 held.counted_by.mailbox.unpin_away();
             }
         }
+        self.take_out_unrouted(is_expired, |job| self.expire(job));
+        self.note_earliest_deadline(now);
+    }
+
+    /// Looks for the earliest deadline of all waiting jobs.
+    fn note_earliest_deadline(&self, now: Time) {
         let mut earliest = Time::MAX;
         let mut note = |job: &Envelope<J, O>| {
             earliest = job.deadline().map_or(earliest, |deadline| earliest.min(deadline));
         };
+        let table = self.routes.load_full();
         for (_, pool) in &table.serving {
             pool.mailbox.for_each_waiting(&mut note);
         }
         self.fence.for_each(&mut note);
+        self.unrouted.lock().iter().for_each(&mut note);
+        // A job on a desk is begun, or comes back to the mailbox, within the watcher's next looks: to be looked at then.
+        let mut on_desks = Time::MAX;
+        let mut note_desk = |job: &Envelope<J, O>| {
+            on_desks = job.deadline().map_or(on_desks, |deadline| on_desks.min(deadline));
+        };
+        for (_, pool) in &table.serving {
+            for desk in pool.desks() {
+                desk.with_jobs(|jobs| jobs.iter().for_each(&mut note_desk));
+            }
+        }
+        if on_desks < Time::MAX {
+            earliest = earliest.min(on_desks.max(now.after(watcher::INTERVAL * 3)));
+        }
         if earliest < Time::MAX {
             self.note_deadline(earliest);
         }

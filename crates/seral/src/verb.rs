@@ -48,6 +48,8 @@ pub(crate) enum Message<J, O> {
         moved: usize,
     },
     TimerFired,
+    /// The community has been closed for good.
+    Closed,
     /// For tests: fail as a broken dispatcher would.
     Panic,
 }

@@ -177,6 +177,8 @@ pub enum Holder {
         /// For how long at least, as far as was noticed.
         at_least: Duration,
     },
+    /// Jobs that are over, of workers that have not yet come back for more: they tune themselves, or are busy in code that blocks.
+    Settling(usize),
     /// Jobs that wait in its mailbox.
     Waiting(usize),
     /// Jobs that name it and are delayed, or stand behind an earlier job of their key.
@@ -191,6 +193,7 @@ impl fmt::Display for Holder {
             Self::Running { job, worker, at_least } => {
                 write!(f, "job {job} on worker {worker} (for {}ms or more)", at_least.as_millis())
             }
+            Self::Settling(count) => write!(f, "{count} settled, of workers that have not come back yet"),
             Self::Waiting(count) => write!(f, "{count} waiting"),
             Self::Pinned(count) => write!(f, "{count} pinned to it"),
             Self::InTransit(count) => write!(f, "{count} in transit"),

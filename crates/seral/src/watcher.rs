@@ -15,12 +15,17 @@ pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
 pub(crate) trait Watched: Send + Sync + 'static {
     /// Looks once.
     fn look(&self);
+    /// Whether there is nothing to look at any more.
+    fn is_over(&self) -> bool;
 }
 
-/// Watches until the watched is gone. A thread that cannot be started is reported, and does without.
+/// Watches until the watched is over or gone. A thread that cannot be started is reported, and does without.
 pub(crate) fn watch(watched: Weak<impl Watched>) {
     let look = move || {
         while let Some(watched) = watched.upgrade() {
+            if watched.is_over() {
+                return;
+            }
             watched.look();
             drop(watched);
             thread::sleep(INTERVAL);

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use ractor::Actor;
 use ractor::ActorCell;
@@ -40,6 +41,7 @@ use crate::lease::Lease;
 use crate::plane::DataPlane;
 use crate::pool_handle::PoolHandle;
 use crate::settlement::Ended;
+use crate::user_code::drop_guarded;
 
 /// After so many jobs in one go a worker lets other tasks run: rarely enough to cost nothing, often enough that a burst of tiny jobs does
 /// not keep a neighbour waiting for more than some ten microseconds.
@@ -50,6 +52,10 @@ pub(crate) struct Post<J, O> {
     pub(crate) plane: Arc<DataPlane<J, O>>,
     pub(crate) pool: Arc<PoolHandle<J, O>>,
     pub(crate) desk: Arc<Desk<J, O>>,
+    /// How long a start may take that is not part of a deploy.
+    pub(crate) start_deadline: Duration,
+    /// Whether the version is being deployed.
+    pub(crate) is_loading: bool,
     /// Called once, when the worker has started.
     pub(crate) started: Box<dyn FnOnce() + Send + Sync>,
 }
@@ -132,18 +138,29 @@ async fn work<W: Worker>(
     post: Post<W::Job, W::Output>,
     factory: &(impl Fn() -> W + Send + Sync),
 ) -> Result<(), ActorProcessingErr> {
-    let Post { plane, pool, desk, started } = post;
+    let Post { plane, pool, desk, started, start_deadline, is_loading } = post;
     let chair = Chair::take(&plane, &pool, &desk);
-    let mut hired = Hired::start(factory, &desk).await?;
-    desk.set_state(WorkerState::Running);
+    // While the version loads, its pool keeps the time for all workers together.
+    let deadline = if is_loading { Duration::MAX } else { start_deadline };
+    let mut hired = Hired::start(factory, &desk, deadline).await?;
     started();
 
     let mut batch = tune::BATCH_MAX;
     loop {
         desk.beat();
         let Some(lease) = chair.get_jobs(batch).await else { break };
-        let done = hired.process(&lease, factory).await?;
-        batch = hired.optimize(batch, lease, done).await;
+        let done = hired.process(&lease).await;
+        if done.panicked {
+            drop(lease);
+            chair.report();
+            drop_guarded(hired);
+            if chair.is_over() {
+                return Ok(());
+            }
+            hired = Hired::start(factory, &desk, start_deadline).await?;
+        } else {
+            batch = hired.optimize(batch, lease, done).await;
+        }
     }
 
     desk.set_state(WorkerState::Stopping);
@@ -159,8 +176,6 @@ struct Hired<W: Worker> {
     desk: Arc<Desk<W::Job, W::Output>>,
     cx: Option<JobContext>,
     since_yield: u32,
-    /// Whether the job that was in hand last had somebody wait for its answer in a worker.
-    has_askers: bool,
 }
 
 /// How a batch went.
@@ -169,14 +184,18 @@ struct Done {
     processed: usize,
     failed: usize,
     gave_back: bool,
+    /// The last job made the worker panic: it is to be made anew.
+    panicked: bool,
 }
 
 impl<W: Worker> Hired<W> {
-    /// Makes a worker and starts it. Ends early when it is told to, since a hanging start must not keep the pool.
+    /// Makes a worker and starts it. Ends early when it is told to, or when that takes too long: a hanging start must not keep the pool.
     async fn start(
         factory: &(impl Fn() -> W + Send + Sync),
         desk: &Arc<Desk<W::Job, W::Output>>,
+        deadline: Duration,
     ) -> Result<Self, ActorProcessingErr> {
+        desk.set_state(WorkerState::Starting);
         let mut worker = factory();
         let host: Arc<dyn Host> = Arc::<Desk<W::Job, W::Output>>::clone(desk);
         let cx = StartContext::new(host);
@@ -186,32 +205,30 @@ impl<W: Worker> Hired<W> {
                 Poll::Ready(()) => Poll::Ready(Err("the start was given up".into())),
                 Poll::Pending => start.as_mut().poll(task),
             });
-            started.await.map_err(|fault| fault.to_string())?;
+            match tokio::time::timeout(deadline, started).await {
+                Ok(started) => started.map_err(|fault| fault.to_string())?,
+                Err(_) => return Err(format!("it did not start within {deadline:?}").into()),
+            }
         }
-        Ok(Self { worker, desk: Arc::clone(desk), cx: None, since_yield: 0, has_askers: false })
+        desk.set_state(WorkerState::Running);
+        Ok(Self { worker, desk: Arc::clone(desk), cx: None, since_yield: 0 })
     }
 
-    /// Processes the jobs of a batch, one after the other.
-    async fn process(
-        &mut self,
-        lease: &Lease<'_, W::Job, W::Output>,
-        factory: &(impl Fn() -> W + Send + Sync),
-    ) -> Result<Done, ActorProcessingErr> {
+    /// Processes the jobs of a batch, one after the other, until one makes the worker panic.
+    async fn process(&mut self, lease: &Lease<'_, W::Job, W::Output>) -> Done {
         let mut done = Done::default();
         while let Some(hand) = lease.begin() {
             let ended = self.attempt(&hand, lease, &mut done).await;
-            let panicked = matches!(ended, Ended::Panicked(_));
+            done.panicked = matches!(ended, Ended::Panicked(_));
             done.processed += 1;
             done.failed += usize::from(!matches!(ended, Ended::Done(_)));
             hand.settle(ended);
-            if panicked {
-                // What it had not begun must not wait for the new worker's start.
-                done.gave_back |= lease.give_back_rest();
-                self.worker = Self::start(factory, &self.desk).await?.worker;
+            if done.panicked {
+                break;
             }
             self.let_others_run().await;
         }
-        Ok(done)
+        done
     }
 
     /// One attempt at the job in hand.
@@ -225,11 +242,7 @@ impl<W: Worker> Hired<W> {
         if job.is_expired(|| self.desk.now()) {
             return Ended::Expired;
         }
-        let askers = job.extras.as_ref().and_then(|extras| extras.askers.clone());
-        if askers.is_some() || self.has_askers {
-            self.has_askers = askers.is_some();
-            inside::set_askers(askers);
-        }
+        let _askers = inside::Askings::of(job.extras.as_ref().and_then(|extras| extras.askers.clone()));
         let cx = match &mut self.cx {
             Some(cx) => {
                 cx.turn_to(job.facts());
@@ -268,7 +281,16 @@ impl<W: Worker> Hired<W> {
             _ => Batch::Short,
         };
         let next = tune::next_batch(batch, went);
-        self.worker.optimize(&Cycle::new(done.processed, done.failed, next)).await;
+        let cycle = Cycle::new(done.processed, done.failed, next);
+        let mut optimize = pin!(self.worker.optimize(&cycle));
+        poll_fn(|task| {
+            let polled = optimize.as_mut().poll(task);
+            if polled.is_pending() {
+                lease.chair().report();
+            }
+            polled
+        })
+        .await;
         next
     }
 

@@ -1,0 +1,14 @@
+//! Runs code of the user where a panic in it must not spread: a destructor, or a text made of an error, in the middle of our bookkeeping.
+
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+
+/// Runs `act`. `None` if it panicked; the panic hook has told about it by then.
+pub(crate) fn guarded<R>(act: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(act)).ok()
+}
+
+/// Drops a value of the user's, whose destructor may panic.
+pub(crate) fn drop_guarded<T>(value: T) {
+    guarded(|| drop(value));
+}
