@@ -188,6 +188,24 @@ async fn a_job_past_its_deadline_is_never_started_and_its_sender_hears_at_once()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_is_kept_wherever_the_job_waits() {
+    let floor = Floor::new();
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community("orders").await.unwrap();
+    let second = Duration::from_secs(1);
+    let began = Instant::now();
+    let due_without_a_version = orders.submit(job(1, Act::Do)).delay(second).deadline(MINUTE).await.unwrap();
+    assert_eq!(due_without_a_version.await, Err(JobError::Expired));
+    assert_eq!(began.elapsed().as_secs(), 60);
+    orders.deploy("1.0.0", floor.pool(1)).await.unwrap();
+    let began = Instant::now();
+    let snoozing = orders.submit(job(2, Act::SnoozeOnce)).deadline(second).await.unwrap();
+    assert_eq!(snoozing.await, Err(JobError::Expired));
+    assert_eq!(began.elapsed().as_secs(), 1);
+    assert_eq!(orders.describe().expired, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_urgent_job_overtakes_those_that_wait() {
     let (shop, orders, floor) = community(1).await;
     orders.send(job(1, Act::WaitForGate)).await.unwrap();

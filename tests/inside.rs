@@ -44,6 +44,29 @@ async fn a_worker_that_sends_to_itself_and_asks_itself_does_not_deadlock() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_that_sends_many_jobs_to_itself_does_not_wait_for_room() {
+    end_if_it_hangs();
+    let shop = Ecosystem::new("shop");
+    let loops = shop.community::<u32, String>("loops").mailbox(1).await.unwrap();
+    let own = loops.clone();
+    let process = move |n: u32, _: JobContext| {
+        let own = own.clone();
+        async move {
+            if n > 0 {
+                return Ok(String::new());
+            }
+            let mut jobs = 1..=5;
+            let stopped = own.send_all(&mut jobs).await.unwrap_err();
+            Ok(format!("{stopped:?}, {} left", jobs.count()))
+        }
+    };
+    loops.deploy("1", Pool::of_fn(1, process)).await.unwrap();
+    let outcome = loops.ask(0).await.unwrap();
+    assert_eq!(outcome, "SendAllError { sent: 2, why: Full(..) }, 3 left");
+    assert!(shop.shutdown(MINUTE).await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_ask_round_a_cycle_of_communities_fails_at_once() {
     end_if_it_hangs();
     let shop = Ecosystem::new("shop");

@@ -14,6 +14,7 @@ mod draining;
 mod isolation;
 mod inside;
 mod supervision;
+mod user_code;
 mod shutdown;
 mod simulation;
 mod stress;

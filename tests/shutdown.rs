@@ -251,6 +251,165 @@ async fn jobs_sent_by_running_jobs_are_accepted_until_all_is_quiet() {
     assert_eq!(report.end, ShutdownEnd::Finished);
 }
 
+#[tokio::test(start_paused = true)]
+async fn sending_many_jobs_ends_when_the_shutdown_begins() {
+    let (shop, orders, _floor) = community(1).await;
+    let sending = tokio::spawn({
+        let orders = orders.clone();
+        async move { orders.send_all(&mut (0..).map(|number| job(number, Act::Do))).await }
+    });
+    settle().await;
+    let report = shop.shutdown(MINUTE).await;
+    assert!(report.is_clean(), "{report}");
+    let stopped = sending.await.unwrap().unwrap_err();
+    assert!(matches!(stopped.why, SendError::Closed(_)), "{stopped}");
+    assert_eq!(stopped.sent as u64, orders.describe().done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_cut_short_on_its_last_attempt_is_handed_back_and_no_dead_letter() {
+    let (shop, back) = (Ecosystem::new("shop"), Back::default());
+    let kept = Arc::clone(&back);
+    let hook = move |jobs: Vec<seral::HandedBack<u64>>| {
+        let kept = Arc::clone(&kept);
+        async move { kept.lock().extend(jobs.into_iter().map(|back| (back.job, back.reason))) }
+    };
+    let orders = shop.community::<u64, ()>("orders").retry(seral::RetryPolicy::attempts(1)).hand_back(hook);
+    let orders = orders.await.unwrap();
+    let process = |_: u64, cx: JobContext| async move {
+        cx.cancelled().await;
+        Err("ended early")?
+    };
+    orders.deploy("1", Pool::of_fn(1, process)).await.unwrap();
+    orders.send(1).await.unwrap();
+    settle().await;
+    shop.shutdown(SECOND).await;
+    assert_eq!(back.lock()[..], [(1, HandBackReason::Interrupted)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_verb_takes_effect_after_the_end_and_none_is_waited_for() {
+    let (shop, orders, floor) = community(1).await;
+    let started = Arc::new(AtomicUsize::new(0));
+    let slow = |build: &str| {
+        let started = Arc::clone(&started);
+        let factory = move || Slow(Arc::clone(&started));
+        Pool::of(1, factory).build(build)
+    };
+    let deploy = |version: &'static str| {
+        let (orders, pool) = (orders.clone(), slow(version));
+        tokio::spawn(async move { orders.deploy(version, pool).await })
+    };
+    let loading = deploy("2.0.0");
+    settle().await;
+    let in_line = deploy("3.0.0");
+    settle().await;
+    let began = Instant::now();
+    let report = shop.shutdown(MINUTE).await;
+    assert!(report.is_clean(), "{report}");
+    assert!(began.elapsed() < SECOND, "the shutdown took {:?}", began.elapsed());
+    for verb in [loading, in_line] {
+        assert_eq!(verb.await.unwrap().unwrap_err(), seral::error::DeployError::Interrupted);
+    }
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(started.load(Relaxed), 1, "the one in line was never started");
+    assert_eq!(
+        orders.deploy("4.0.0", floor.pool(1)).await.unwrap_err(),
+        seral::error::DeployError::Interrupted
+    );
+    orders.drained("1.0.0").await.unwrap();
+}
+
+/// A worker that takes ten seconds to start.
+struct Slow(Arc<AtomicUsize>);
+
+impl Worker for Slow {
+    type Job = Job;
+    type Output = u64;
+
+    async fn start(&mut self, _: &StartContext) -> Result<(), Fault> {
+        self.0.fetch_add(1, Relaxed);
+        tokio::time::sleep(SECOND * 10).await;
+        Ok(())
+    }
+
+    async fn process(&mut self, job: &Job, _: &JobContext) -> Result<u64, Fault> {
+        Ok(job.number)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_signal_counts_also_when_somebody_else_began_the_shutdown() {
+    let (shop, orders, _floor, _back) = community_with_hook(1).await;
+    drop(orders.submit(job(1, Act::WaitForGate)).await.unwrap());
+    settle().await;
+    let patient = tokio::spawn({
+        let shop = shop.clone();
+        async move { shop.shutdown(MINUTE * 60).await }
+    });
+    settle().await;
+    let report = shop.run_until(Signals(tokio::time::interval(SECOND * 3))).await;
+    assert_eq!(report.end, ShutdownEnd::CutShort);
+    assert_eq!(patient.await.unwrap(), report);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_a_job_waits_for_comes_to_its_end() {
+    let (shop, back) = (Ecosystem::new("shop"), Back::default());
+    let kept = Arc::clone(&back);
+    let hook = move |jobs: Vec<seral::HandedBack<u64>>| {
+        let kept = Arc::clone(&kept);
+        async move { kept.lock().extend(jobs.into_iter().map(|back| (back.job, back.reason))) }
+    };
+    let orders = shop.community::<u64, ()>("orders").hand_back(hook).await.unwrap();
+    let own = shop.clone();
+    let process = move |_: u64, _: JobContext| {
+        let own = own.clone();
+        async move {
+            own.shutdown(SECOND).await;
+            Ok(())
+        }
+    };
+    orders.deploy("1", Pool::of_fn(1, process)).await.unwrap();
+    orders.send(1).await.unwrap();
+    settle().await;
+    let report = shop.shutdown(MINUTE).await;
+    assert_eq!(report.end, ShutdownEnd::Deadline);
+    assert_eq!(back.lock()[..], [(1, HandBackReason::Interrupted)]);
+}
+
+/// Jobs that were due before the first deploy go on when it comes, and the shutdown looks at that moment. It must see each of them somewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_overlooks_no_job_that_is_on_the_move() {
+    for _ in 0..200 {
+        let (floor, shop, back) = (Floor::new(), Ecosystem::new("shop"), Arc::new(AtomicUsize::new(0)));
+        let counter = Arc::clone(&back);
+        let hook = move |jobs: Vec<seral::HandedBack<Job>>| {
+            counter.fetch_add(jobs.len(), Relaxed);
+            async {}
+        };
+        let orders = shop.community("orders").hand_back(hook).await.unwrap();
+        for number in 0..200 {
+            drop(orders.submit(job(number, Act::Do)).delay(Duration::from_nanos(1)).await.unwrap());
+        }
+        while orders.describe().delayed > 0 {
+            tokio::task::yield_now().await;
+        }
+        let deploying = tokio::spawn({
+            let (orders, pool) = (orders.clone(), floor.pool(1));
+            async move { orders.deploy("1.0.0", pool).await }
+        });
+        while orders.describe().current.is_none() {
+            tokio::task::yield_now().await;
+        }
+        let report = shop.shutdown(MINUTE).await;
+        deploying.await.unwrap().unwrap();
+        assert_eq!(report.end, ShutdownEnd::Finished);
+        let view = orders.describe();
+        assert_eq!((view.done, back.load(Relaxed)), (200, 0), "{report}\n{view}");
+    }
+}
+
 /// A worker that counts how often it was closed.
 struct Closing(Arc<AtomicUsize>);
 

@@ -218,6 +218,17 @@ async fn scaling_adds_workers_and_lets_single_ones_leave_after_their_job() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn scaling_down_right_after_scaling_up_leaves_no_worker_too_many() {
+    let (_shop, orders, _floor) = community(1).await;
+    let (up, down) = tokio::join!(orders.scale("1.0.0", 5), orders.scale("1.0.0", 1));
+    up.unwrap();
+    down.unwrap();
+    settle().await;
+    assert_eq!(orders.describe().version("1.0.0").unwrap().workers, 1);
+    orders.ask(job(1, Act::Do)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn memory_of_versions_is_bounded_over_a_thousand_deploys() {
     let (_shop, orders, floor) = community(1).await;
     for version in 2..=1_000_u64 {

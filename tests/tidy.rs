@@ -102,7 +102,7 @@ fn no_source_file_is_too_long_to_be_about_one_thing() {
     for krate in crates() {
         for file in rust_files(&krate.join("src")) {
             let lines = fs::read_to_string(&file).unwrap().lines().count();
-            assert!(lines <= 470, "{} has {lines} lines", file.display());
+            assert!(lines <= 500, "{} has {lines} lines", file.display());
         }
     }
 }

@@ -14,6 +14,7 @@ use seral_core::id::JobId;
 use seral_core::id::Version;
 use tokio::sync::oneshot;
 
+use crate::admission::Obstacle;
 use crate::control::Control;
 use crate::dead_letter::DeadLetter;
 use crate::error::AskError;
@@ -28,7 +29,6 @@ use crate::inside;
 use crate::job::Envelope;
 use crate::job::Extras;
 use crate::job::JobHandle;
-use crate::plane::Obstacle;
 use crate::pool::Pool;
 use crate::pool_actor::PoolMessage;
 use crate::submit::Submit;

@@ -24,6 +24,7 @@ use seral_core::time::Time;
 use seral_core::versions::Event as Fact;
 use seral_core::versions::State;
 
+use crate::admission::Obstacle;
 use crate::control::Control;
 use crate::enact::Deploying;
 use crate::enact::Dispatching;
@@ -35,7 +36,6 @@ use crate::error::SendError;
 use crate::event::Event;
 use crate::job::Envelope;
 use crate::plane::News;
-use crate::plane::Obstacle;
 use crate::pool::POOL_SIZE_MAX;
 use crate::pool::Pool;
 use crate::pool_actor::PoolMessage;

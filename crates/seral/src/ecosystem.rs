@@ -20,7 +20,6 @@ use ractor::ActorProcessingErr;
 use ractor::ActorRef;
 use ractor::SupervisionEvent;
 use seral_core::retry::RetryPolicy;
-use seral_core::time::Time;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::OnceCell;
@@ -31,7 +30,6 @@ use crate::community::Community;
 use crate::community_actor::CommunityActor;
 use crate::community_actor::Nothing;
 use crate::control::Control;
-use crate::desk::Urge;
 use crate::error::CommunityError;
 use crate::error::FindError;
 use crate::event::Events;
@@ -42,19 +40,16 @@ use crate::intake::Intake;
 use crate::intake::Stage;
 use crate::plane::DataPlane;
 use crate::plane::Limits;
-use crate::report::CommunityReport;
-use crate::report::ShutdownEnd;
 use crate::report::ShutdownReport;
 use crate::root::Root;
+use crate::shutdown;
+use crate::shutdown::Named;
 use crate::view::EcosystemView;
 use crate::watcher;
 use crate::watcher::Watched;
 
 /// How long [`Ecosystem::run_until`] lets jobs finish. Container platforms kill a process 30 s after SIGTERM; 5 s are left for handing back.
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(25);
-
-/// How long a running job has to end of its own will once the deadline has passed and it was asked to.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Communities that run and end together. A handle, cheap to clone.
 ///
@@ -75,9 +70,6 @@ struct Inner {
     cut_short: Notify,
     intake: Intake,
 }
-
-/// A community of any type, with its name.
-type Named = (String, Arc<dyn AnyCommunity>);
 
 impl fmt::Debug for Ecosystem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -218,133 +210,23 @@ impl Inner {
                 let _ = report.send(Some(ShutdownReport::of_nothing()));
             }
             Some(runtime) => {
+                self.intake.close_to(Stage::Closed);
                 let inner = Arc::clone(self);
                 runtime.spawn(async move {
-                    let _ = report.send(Some(inner.close(deadline).await));
+                    let closed =
+                        shutdown::close(&inner.root, inner.communities(), deadline, &inner.cut_short).await;
+                    if let Some(actor) = inner.actor.get() {
+                        actor.stop(Some("the ecosystem was shut down".to_owned()));
+                    }
+                    let _ = report.send(Some(closed));
                 });
             }
         }
         over
     }
 
-    /// Stop accepting, finish, hand back, close.
-    async fn close(&self, deadline: Duration) -> ShutdownReport {
-        let clock = self.root.clock;
-        let began = clock.now();
-        self.intake.close_to(Stage::Closed);
-        let communities = self.communities();
-        let done_before: Vec<u64> = communities.iter().map(|(_, it)| it.describe().done).collect();
-        for (_, community) in &communities {
-            community.close_to(Stage::WorkersOnly);
-        }
-
-        let end = tokio::select! {
-            biased;
-            () = self.quiet(&communities, began.after(deadline)) => ShutdownEnd::Finished,
-            () = tokio::time::sleep(deadline) => ShutdownEnd::Deadline,
-            () = self.cut_short.notified() => ShutdownEnd::CutShort,
-        };
-        for (_, community) in &communities {
-            community.close_to(Stage::Closed);
-            community.take_out_all();
-        }
-        let time_left = match end {
-            ShutdownEnd::Finished => began.after(deadline).since(clock.now()),
-            ShutdownEnd::Deadline | ShutdownEnd::CutShort => Duration::ZERO,
-        };
-        self.stop_workers(&communities, end, time_left).await;
-        self.all_arrived(&communities).await;
-
-        let communities = hand_back(communities, done_before).await;
-        if let Some(actor) = self.actor.get() {
-            actor.stop(Some("the ecosystem was shut down".to_owned()));
-        }
-        ShutdownReport { end, took: clock.now().since(began), communities }
-    }
-
-    /// Waits until no job is on the move: where it arrives, it is taken note of.
-    async fn all_arrived(&self, communities: &[Named]) {
-        let arrived = async {
-            while communities.iter().any(|(_, it)| it.has_moving()) {
-                self.root.stirred.notified().await;
-            }
-        };
-        // Moving takes microseconds; a second is for a machine that is at its limits.
-        let _ = tokio::time::timeout(GRACE, arrived).await;
-    }
-
-    /// Waits until nothing is unfinished in any community, apart from what is delayed past `until`.
-    async fn quiet(&self, communities: &[Named], until: Time) {
-        let activity = || communities.iter().map(|(_, it)| it.activity()).sum::<u64>();
-        loop {
-            let mut stirred = pin!(self.root.stirred.notified());
-            stirred.as_mut().enable();
-            let before = activity();
-            let all_quiet = communities.iter().all(|(_, it)| it.is_quiet(until));
-            // A job may have moved, or sent another on, to a place that was looked at before it: then there was activity meanwhile.
-            if all_quiet && activity() == before {
-                return;
-            }
-            if all_quiet {
-                continue;
-            }
-            stirred.await;
-        }
-    }
-
-    /// Lets the workers close cleanly. If there was no time to finish, running jobs are asked to end first, and dropped if they do not.
-    async fn stop_workers(&self, communities: &[Named], end: ShutdownEnd, time_left: Duration) {
-        let mut all_stopped = pin!(async {
-            for (_, community) in communities {
-                community.stop().await;
-            }
-        });
-        if end != ShutdownEnd::Finished {
-            urge(communities, Urge::Cancel);
-        }
-        if tokio::time::timeout(time_left.max(GRACE), &mut all_stopped).await.is_err() {
-            urge(communities, Urge::Abandon);
-            // Code that blocks its thread cannot be ended; the report says so.
-            let _ = tokio::time::timeout(GRACE, &mut all_stopped).await;
-        }
-    }
-
     fn takes_communities(&self) -> bool {
         self.intake.stage() == Stage::Open
-    }
-}
-
-/// Hands back what is left, in all communities at once, and says what each came to.
-async fn hand_back(communities: Vec<Named>, done_before: Vec<u64>) -> Vec<CommunityReport> {
-    let handing = |(name, community): Named, done_before: u64| {
-        tokio::spawn(async move {
-            // What a worker gave back in its last moment.
-            community.take_out_all();
-            let handed = community.hand_back().await;
-            community.forget_user_code();
-            let view = community.describe();
-            CommunityReport {
-                name,
-                finished: view.done.saturating_sub(done_before),
-                handed_back: handed.jobs,
-                dead_letters: handed.dead_letters,
-                taken: handed.taken,
-                still_running: view.running,
-            }
-        })
-    };
-    let handing: Vec<_> =
-        communities.into_iter().zip(done_before).map(|(it, done)| handing(it, done)).collect();
-    let mut reports = Vec::new();
-    for handed in handing {
-        reports.extend(handed.await);
-    }
-    reports
-}
-
-fn urge(communities: &[Named], urge: Urge) {
-    for (_, community) in communities {
-        community.urge(urge);
     }
 }
 

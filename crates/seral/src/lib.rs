@@ -8,6 +8,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `sync` | the lock of the mailbox, in one place, for the model checker |
+//! | `user_code` | runs code of the user where a panic in it must not spread |
 //! | [`error`] | what can go wrong, named after the act |
 //! | `clock` | the one clock |
 //! | `inside` | who sends: a worker, or somebody outside |
@@ -23,7 +24,8 @@
 //! | `root` | what all communities of an ecosystem share |
 //! | `intake` | who may send: everybody, workers only, nobody |
 //! | `routes` | the published routing table |
-//! | `plane` | everything that jobs pass through: how they are admitted ★ |
+//! | `plane` | everything that jobs pass through |
+//! | `admission` | how a new job comes in: the one way for all sends ★ |
 //! | `placement` | where jobs go that were admitted before |
 //! | `settlement` | what becomes of a job after an attempt: the one place where jobs end ★ |
 //! | `lease` | the hold of a worker on the jobs it took |
@@ -41,6 +43,7 @@
 //! | [`community`] | the handle of users: send, ask, deploy, roll back ★ |
 //! | `closing` | the end of a community, step by step |
 //! | [`report`] | what a shutdown came to |
+//! | `shutdown` | the end of an ecosystem: stop accepting, finish, hand back, close |
 //! | [`signal`] | signals that ask the process to end |
 //! | [`ecosystem`] | the root of everything, and its end ★ |
 
@@ -62,6 +65,7 @@ mod root;
 mod intake;
 mod routes;
 mod plane;
+mod admission;
 mod placement;
 mod settlement;
 mod lease;
@@ -79,6 +83,7 @@ mod community_actor;
 pub mod community;
 mod closing;
 pub mod report;
+mod shutdown;
 pub mod signal;
 pub mod ecosystem;
 

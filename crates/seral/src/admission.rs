@@ -1,0 +1,244 @@
+//! How a new job comes in: the one way for all sends.
+//!
+//! A job is resolved by the table of this moment and pushed straight into the mailbox of a pool. If the gate there has closed meanwhile, the
+//! table is newer, and the job is resolved again: so a send that races with a deploy is re-routed, never dropped and never spinning.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use seral_core::id::Revision;
+use seral_core::mailbox::Queued;
+use seral_core::mailbox::Refusal;
+use seral_core::mailbox::Sender;
+use seral_core::routing::NoRoute;
+use seral_core::time::Time;
+
+use crate::error::SendError;
+use crate::inside;
+use crate::intake::Stage;
+use crate::job::Envelope;
+use crate::plane::DataPlane;
+use crate::pool_handle::PoolHandle;
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    /// It is worth another look.
+    Enough,
+    /// The deadline passed.
+    TooLong,
+}
+
+/// Why a job was not admitted just now.
+pub(crate) enum Obstacle<J, O> {
+    Full(Arc<PoolHandle<J, O>>),
+    NoVersion(Revision),
+    PinUnserved,
+    Closed,
+}
+
+/// A job that was not admitted just now, and why.
+pub(crate) type NotNow<J, O> = (Envelope<J, O>, Obstacle<J, O>);
+
+impl<J, O> DataPlane<J, O> {
+    /// Admits a new job without waiting, or says what is in the way.
+    pub(crate) fn try_admit(&self, job: Envelope<J, O>) -> Result<(), NotNow<J, O>> {
+        let mut job = job;
+        loop {
+            if self.turns_away() {
+                return Err((job, Obstacle::Closed));
+            }
+            let table = self.routes.load();
+            let pool = match table.resolve(job.pin()) {
+                Ok(pool) => pool,
+                Err(NoRoute::NoVersion) => return Err((job, Obstacle::NoVersion(table.revision))),
+                Err(NoRoute::PinUnserved) => return Err((job, Obstacle::PinUnserved)),
+            };
+            let refused = match self.admit_at(pool, job, Sender::Outside) {
+                Ok(()) => return Ok(()),
+                Err((back, Refusal::Full)) if inside::sender_to(self.place) == Sender::Inside => {
+                    self.admit_at(pool, back, Sender::Inside)
+                }
+                Err(refused) => Err(refused),
+            };
+            match refused {
+                Ok(()) => return Ok(()),
+                Err((back, Refusal::Full)) => return Err((back, Obstacle::Full(Arc::clone(pool)))),
+                Err((back, Refusal::Gate)) if self.routes.load().revision == table.revision => {
+                    let obstacle = if back.pin().is_some() {
+                        Obstacle::PinUnserved
+                    } else {
+                        Obstacle::NoVersion(table.revision)
+                    };
+                    return Err((back, obstacle));
+                }
+                // The table was replaced between the look and the push.
+                Err((back, Refusal::Gate)) => job = back,
+            }
+        }
+    }
+
+    /// Admits a new job to this pool. The job passes the fence under the lock of the mailbox, so that jobs of one key are in the fence
+    /// in the order in which they were admitted.
+    pub(crate) fn admit_at(
+        &self,
+        pool: &Arc<PoolHandle<J, O>>,
+        job: Envelope<J, O>,
+        from: Sender,
+    ) -> Result<(), (Envelope<J, O>, Refusal)> {
+        let deadline = job.deadline();
+        let pinned = job.is_pinned();
+        let mut slot = Some(job);
+        let admitted = pool.mailbox.admit(from, pinned, || {
+            let job = slot.take()?;
+            if job.wants_key() { self.fence.enter(job, pool) } else { Some(job) }
+        });
+        match (admitted, slot) {
+            (Err(refusal), Some(job)) => return Err((job, refusal)),
+            // An admitted job is not in the slot any more, and a refused one still is.
+            (Ok(()), _) | (Err(_), None) => {}
+        }
+        self.note_deadline_of(deadline);
+        Ok(())
+    }
+
+    /// Admits a new job that is in hand and must not wait, as far as a worker may go: up to twice the capacity.
+    pub(crate) fn admit_in_hand(&self, mut job: Envelope<J, O>) -> Result<(), NotNow<J, O>> {
+        loop {
+            job = match self.try_admit(job) {
+                Err((back, Obstacle::Full(pool))) => match self.admit_at(&pool, back, Sender::Inside) {
+                    Err((back, Refusal::Full)) => return Err((back, Obstacle::Full(pool))),
+                    Err((back, Refusal::Gate)) => back,
+                    Ok(()) => return Ok(()),
+                },
+                admitted_or_not => return admitted_or_not,
+            }
+        }
+    }
+
+    /// Admits a new job, waiting for a version and for room, but not past its deadline: then it comes back.
+    ///
+    /// Dropping the future before it is ready means that the job was not admitted.
+    pub(crate) async fn admit(&self, mut job: Envelope<J, O>) -> Result<(), SendError<J>> {
+        loop {
+            let (back, obstacle) = match self.try_admit(job) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            job = back;
+            match obstacle {
+                Obstacle::Closed => return Err(SendError::Closed(job.payload)),
+                Obstacle::PinUnserved => return Err(self.pin_unserved(job)),
+                Obstacle::NoVersion(seen) => {
+                    if inside::sender_to(self.place) == Sender::Inside {
+                        return Err(SendError::NoVersion(job.payload));
+                    }
+                    let newer = self.routes.newer_than(seen, || self.turns_away());
+                    if self.until_deadline(job.deadline(), newer).await == Waited::TooLong {
+                        return Err(SendError::NoVersion(job.payload));
+                    }
+                }
+                Obstacle::Full(pool) => {
+                    if inside::sender_to(self.place) == Sender::Inside {
+                        return Err(SendError::Full(job.payload));
+                    }
+                    match self.admit_when_room(&pool, job).await {
+                        Ok(()) => return Ok(()),
+                        Err((back, Waited::TooLong)) => return Err(SendError::Full(back.payload)),
+                        Err((back, Waited::Enough)) => job = back,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for room at this pool, keeping the place in the line. Gives the job back when it has to be resolved anew.
+    async fn admit_when_room(
+        &self,
+        pool: &Arc<PoolHandle<J, O>>,
+        mut job: Envelope<J, O>,
+    ) -> Result<(), (Envelope<J, O>, Waited)> {
+        let mut room = pool.mailbox.room(Sender::Outside, job.is_pinned());
+        loop {
+            if self.until_deadline(job.deadline(), &mut room).await == Waited::TooLong {
+                return Err((job, Waited::TooLong));
+            }
+            if self.turns_away() {
+                return Err((job, Waited::Enough));
+            }
+            match self.admit_at(pool, job, Sender::Outside) {
+                Ok(()) => {
+                    room.admitted();
+                    return Ok(());
+                }
+                Err((back, Refusal::Full)) => job = back,
+                Err((back, Refusal::Gate)) => return Err((back, Waited::Enough)),
+            }
+        }
+    }
+
+    /// Waits, unless the sender is turned away or this deadline passes meanwhile.
+    async fn until_deadline(&self, deadline: Option<Time>, wait: impl Future<Output = ()>) -> Waited {
+        let wait = self.intake.unless_closed(|| self.turns_away(), wait);
+        let Some(deadline) = deadline else {
+            wait.await;
+            return Waited::Enough;
+        };
+        match tokio::time::timeout(deadline.since(self.now()), wait).await {
+            Ok(_) => Waited::Enough,
+            Err(_) => Waited::TooLong,
+        }
+    }
+
+    /// Waits until a new job would probably be admitted. Does not wait for a worker of this community, which makes the room.
+    pub(crate) async fn ready(&self) -> Result<(), SendError<()>> {
+        let from = inside::sender_to(self.place);
+        loop {
+            if self.turns_away() {
+                return Err(SendError::Closed(()));
+            }
+            let table = self.routes.load_full();
+            match &table.current {
+                None if from == Sender::Inside => return Err(SendError::NoVersion(())),
+                None => {
+                    let newer = self.routes.newer_than(table.revision, || self.turns_away());
+                    self.intake.unless_closed(|| self.turns_away(), newer).await;
+                }
+                Some(pool) => {
+                    match pool.mailbox.has_room(from, false) {
+                        Ok(()) => return Ok(()),
+                        Err(Refusal::Full) if from == Sender::Inside => return Err(SendError::Full(())),
+                        Err(Refusal::Full | Refusal::Gate) => {}
+                    }
+                    let mut room = pool.mailbox.room(from, false);
+                    self.intake.unless_closed(|| self.turns_away(), &mut room).await;
+                }
+            }
+        }
+    }
+
+    /// Whether a new job would be admitted now.
+    pub(crate) fn has_room(&self) -> bool {
+        let table = self.routes.load();
+        let from = inside::sender_to(self.place);
+        !self.turns_away()
+            && table.current.as_ref().is_some_and(|pool| pool.mailbox.has_room(from, false).is_ok())
+    }
+
+    /// Whether whoever runs here may not send any more.
+    pub(crate) fn turns_away(&self) -> bool {
+        match self.intake.stage() {
+            Stage::Open => false,
+            Stage::WorkersOnly => !inside::is_worker_of(self.root.place),
+            Stage::Closed => true,
+        }
+    }
+
+    pub(crate) fn pin_unserved(&self, job: Envelope<J, O>) -> SendError<J> {
+        let current = self.current_version();
+        match job.extras.and_then(|extras| extras.pin) {
+            Some(version) => SendError::PinUnserved { job: job.payload, version, current },
+            None => SendError::Closed(job.payload),
+        }
+    }
+}
