@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use seral::HandBackReason;
+use seral::HandedBack;
 use seral::ShutdownEnd;
 use seral::error::JobError;
 use seral::error::SendError;
@@ -34,7 +35,7 @@ async fn community_with_hook(workers: usize) -> (Ecosystem, Community<Job, u64>,
     let orders = shop
         .community("orders")
         .mailbox(2)
-        .hand_back(move |jobs: Vec<seral::HandedBack<Job>>| {
+        .hand_back(move |jobs: Vec<HandedBack<Job>>| {
             let kept = Arc::clone(&kept);
             async move { kept.lock().extend(jobs.into_iter().map(|back| (back.job.number, back.reason))) }
         })
@@ -42,6 +43,15 @@ async fn community_with_hook(workers: usize) -> (Ecosystem, Community<Job, u64>,
         .unwrap();
     orders.deploy("1.0.0", floor.pool(workers)).await.unwrap();
     (shop, orders, floor, back)
+}
+
+/// A hook that keeps what is handed back.
+fn keep(back: &Back) -> impl Fn(Vec<HandedBack<u64>>) -> std::future::Ready<()> + Send + Sync + 'static {
+    let kept = Arc::clone(back);
+    move |jobs| {
+        kept.lock().extend(jobs.into_iter().map(|back| (back.job, back.reason)));
+        std::future::ready(())
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +209,7 @@ async fn a_second_signal_skips_to_handing_back() {
 async fn a_running_job_is_asked_to_end_and_its_attempt_is_not_charged() {
     let (shop, back) = (Ecosystem::new("shop"), Back::default());
     let kept = Arc::clone(&back);
-    let hook = move |jobs: Vec<seral::HandedBack<u64>>| {
+    let hook = move |jobs: Vec<HandedBack<u64>>| {
         let kept = Arc::clone(&kept);
         async move {
             kept.lock().extend(jobs.into_iter().map(|back| (u64::from(back.attempt.get()), back.reason)));
@@ -269,11 +279,7 @@ async fn sending_many_jobs_ends_when_the_shutdown_begins() {
 #[tokio::test(start_paused = true)]
 async fn a_job_cut_short_on_its_last_attempt_is_handed_back_and_no_dead_letter() {
     let (shop, back) = (Ecosystem::new("shop"), Back::default());
-    let kept = Arc::clone(&back);
-    let hook = move |jobs: Vec<seral::HandedBack<u64>>| {
-        let kept = Arc::clone(&kept);
-        async move { kept.lock().extend(jobs.into_iter().map(|back| (back.job, back.reason))) }
-    };
+    let hook = keep(&back);
     let orders = shop.community::<u64, ()>("orders").retry(seral::RetryPolicy::attempts(1)).hand_back(hook);
     let orders = orders.await.unwrap();
     let process = |_: u64, cx: JobContext| async move {
@@ -356,11 +362,7 @@ async fn a_second_signal_counts_also_when_somebody_else_began_the_shutdown() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_that_a_job_waits_for_comes_to_its_end() {
     let (shop, back) = (Ecosystem::new("shop"), Back::default());
-    let kept = Arc::clone(&back);
-    let hook = move |jobs: Vec<seral::HandedBack<u64>>| {
-        let kept = Arc::clone(&kept);
-        async move { kept.lock().extend(jobs.into_iter().map(|back| (back.job, back.reason))) }
-    };
+    let hook = keep(&back);
     let orders = shop.community::<u64, ()>("orders").hand_back(hook).await.unwrap();
     let own = shop.clone();
     let process = move |_: u64, _: JobContext| {
@@ -384,7 +386,7 @@ async fn a_shutdown_overlooks_no_job_that_is_on_the_move() {
     for _ in 0..200 {
         let (floor, shop, back) = (Floor::new(), Ecosystem::new("shop"), Arc::new(AtomicUsize::new(0)));
         let counter = Arc::clone(&back);
-        let hook = move |jobs: Vec<seral::HandedBack<Job>>| {
+        let hook = move |jobs: Vec<HandedBack<Job>>| {
             counter.fetch_add(jobs.len(), Relaxed);
             async {}
         };
