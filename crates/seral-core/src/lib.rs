@@ -16,7 +16,7 @@
 //! | [`gate`] | which jobs may come in |
 //! | [`wakes`] | (what the next three return) |
 //! | [`seats`] | which worker is woken |
-//! | [`line`] | which waiting sender is woken |
+//! | [`mod@line`] | which waiting sender is woken |
 //! | [`mailbox`] | who may send to a pool, who takes, whom to wake, when it is drained ★ |
 //! | [`fence`] | which job of a key may go, and which wait |
 //! | [`delayed`] | which delayed jobs are due |

@@ -87,7 +87,7 @@ pub struct Deployment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rollback {
-    /// The earlier version is current again. Its predecessor's waiting jobs follow; [`Event::Recalled`] tells when all have.
+    /// The earlier version is current again. Its predecessor's waiting jobs follow; [`Event::Recalled`](crate::Event::Recalled) tells when all have.
     To {
         /// The version that was current.
         from: Version,
