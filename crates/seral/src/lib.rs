@@ -29,7 +29,8 @@
 //! | `placement` | where jobs go that were admitted before |
 //! | `settlement` | what becomes of a job after an attempt: the one place where jobs end ★ |
 //! | `lease` | the hold of a worker on the jobs it took |
-//! | `worker` | the actor that runs the user's code: the one loop ★ |
+//! | `cycle` | the worker's cycle: beat, get jobs, process, optimize, repeat ★ |
+//! | `worker` | the actor that runs the cycle |
 //! | [`pool`] | what a user deploys: how many workers, and how to make one |
 //! | `pool_actor` | the actor that supervises the workers of a version |
 //! | `control` | what the control plane keeps, so that a dispatcher can fail |
@@ -69,6 +70,7 @@ mod admission;
 mod placement;
 mod settlement;
 mod lease;
+mod cycle;
 mod worker;
 pub mod pool;
 mod pool_actor;

@@ -17,6 +17,7 @@ use seral_core::id::PoolId;
 use seral_core::id::WorkerId;
 use seral_core::restart::RestartLog;
 
+use crate::cycle::Post;
 use crate::desk::Desk;
 use crate::desk::Urge;
 use crate::desk::WorkerState;
@@ -24,7 +25,6 @@ use crate::event::Event;
 use crate::plane::DataPlane;
 use crate::pool::Pool;
 use crate::pool_handle::PoolHandle;
-use crate::worker::Post;
 use crate::worker::WorkerRef;
 
 /// What a pool is told.
