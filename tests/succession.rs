@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use seral::Event;
@@ -11,6 +13,7 @@ use seral::Takeover;
 use seral::error::DeployError;
 use seral::error::RollbackError;
 use seral::error::ScaleError;
+use seral::error::SendError;
 use seral::prelude::*;
 use seral::view::VersionState;
 
@@ -31,7 +34,7 @@ async fn no_job_sent_after_a_deploy_returned_reaches_an_older_version() {
     let pool =
         |version: u64| Pool::of_fn(2, move |_: u64, _| async move { Ok(version) }).build(version.to_string());
     orders.deploy("0", pool(0)).await.unwrap();
-    let current = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let current = Arc::new(AtomicU64::new(0));
     let over = Arc::new(AtomicBool::new(false));
     let senders: Vec<_> = (0..4)
         .map(|_| {
@@ -39,7 +42,7 @@ async fn no_job_sent_after_a_deploy_returned_reaches_an_older_version() {
             tokio::spawn(async move {
                 let mut asked = 0_u64;
                 while !over.load(Relaxed) {
-                    let at_least = current.load(std::sync::atomic::Ordering::SeqCst);
+                    let at_least = current.load(SeqCst);
                     let by = orders.ask(at_least).await.unwrap();
                     assert!(by >= at_least, "sent when {at_least} was current, processed by {by}");
                     asked += 1;
@@ -48,9 +51,25 @@ async fn no_job_sent_after_a_deploy_returned_reaches_an_older_version() {
             })
         })
         .collect();
+    // At every moment some version takes new jobs: a send that does not wait finds room or none, but never nobody.
+    let impatient = {
+        let (orders, current, over) = (orders.clone(), Arc::clone(&current), Arc::clone(&over));
+        tokio::spawn(async move {
+            let mut admitted = 0_u64;
+            while !over.load(Relaxed) {
+                match orders.try_send(current.load(SeqCst)) {
+                    Ok(_) => admitted += 1,
+                    Err(SendError::Full(_)) => {}
+                    Err(refused) => panic!("{refused}"),
+                }
+                tokio::task::yield_now().await;
+            }
+            admitted
+        })
+    };
     for version in 1..VERSIONS {
         orders.deploy(version.to_string(), pool(version)).await.unwrap();
-        current.store(version, std::sync::atomic::Ordering::SeqCst);
+        current.store(version, SeqCst);
         // Enough jobs between two deploys for both to meet.
         let before = orders.describe().done;
         while orders.describe().done < before + 50 {
@@ -58,7 +77,7 @@ async fn no_job_sent_after_a_deploy_returned_reaches_an_older_version() {
         }
     }
     over.store(true, Relaxed);
-    let mut asked = 0;
+    let mut asked = impatient.await.unwrap();
     for sender in senders {
         asked += sender.await.unwrap();
     }
