@@ -178,6 +178,40 @@ async fn a_warm_rollback_moves_waiting_jobs_before_newer_ones() {
     assert_eq!(of("1.0.0"), expected);
 }
 
+/// Workers of the version that is left finish the job in hand and take nothing more, while its waiting jobs are moved.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_rollback_the_version_that_was_left_starts_only_what_it_had_in_hand() {
+    const WORKERS: u64 = 2;
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community::<u64, ()>("orders").await.unwrap();
+    let rolled_back = Arc::new(AtomicBool::new(false));
+    let started_late = Arc::new(AtomicU64::new(0));
+    let pool = |build: &str| {
+        let (rolled_back, started_late) = (Arc::clone(&rolled_back), Arc::clone(&started_late));
+        let process = move |_: u64, cx: JobContext| {
+            let is_left = cx.version().as_str() == "2" && rolled_back.load(SeqCst);
+            started_late.fetch_add(u64::from(is_left), SeqCst);
+            async {
+                tokio::task::yield_now().await;
+                Ok(())
+            }
+        };
+        Pool::of_fn(2, process).build(build)
+    };
+    orders.deploy("1", pool("1")).await.unwrap();
+    // A delayed job that names it keeps the first version warm.
+    drop(orders.submit(0).pin("1").delay(Duration::from_secs(2)).await.unwrap());
+    orders.deploy("2", pool("2")).await.unwrap();
+    orders.send_all(&mut (0..10_000)).await.unwrap();
+    let Rollback::To { how, .. } = orders.rollback().await.unwrap() else { panic!("no rollback") };
+    rolled_back.store(true, SeqCst);
+    assert_eq!(how, Takeover::Warm);
+    orders.drained("2").await.unwrap();
+    assert!(started_late.load(SeqCst) <= WORKERS, "{} jobs were started late", started_late.load(SeqCst));
+    assert!(shop.shutdown(MINUTE).await.is_clean());
+    assert_eq!(orders.describe().done, 10_001);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cold_rollback_starts_the_earlier_version_first_and_says_so() {
     let (_shop, orders, floor) = community(1).await;

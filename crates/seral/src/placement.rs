@@ -85,11 +85,8 @@ impl<J, O> DataPlane<J, O> {
                     }
                 }
             };
-            if self.routes.load().revision != table.revision {
-                job = refused;
-                continue;
-            }
-            if refused.is_pinned() && self.intake.stage() != Stage::Closed {
+            let is_latest = self.routes.load().revision == table.revision;
+            if refused.is_pinned() && is_latest && self.intake.stage() != Stage::Closed {
                 return Err(Unservable(refused));
             }
             match self.park(refused, table.revision) {
