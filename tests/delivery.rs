@@ -1,4 +1,6 @@
 //! Promises 1 and 3: a job that was admitted comes to one end, and one that was not comes back.
+//!
+//! Seen failing: a waiting worker that keeps its batch; deadlines that are not swept; jobs that wait for ever for a table.
 
 use std::future::Future;
 use std::future::IntoFuture;

@@ -1,4 +1,6 @@
 //! Promise 5: drained is exact, reported at once, and until then somebody is named who holds it up.
+//!
+//! Seen failing: a pinned job that stays counted after it left the fence; a final job that keeps its key.
 
 use std::time::Duration;
 

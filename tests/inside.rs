@@ -1,4 +1,6 @@
 //! Workers that send and ask: what would wait for itself fails at once, with the job.
+//!
+//! Seen failing: workers counted as outside; askers that are not kept for the job.
 
 use std::sync::Arc;
 use std::sync::OnceLock;

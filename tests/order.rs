@@ -1,4 +1,7 @@
 //! Promise 4: jobs of one key start in the order of admission, one at a time, whatever happens to versions and workers.
+//!
+//! Seen failing: a job that does not pass the fence; a final job that keeps its key; a fenced job that stays counted; a worker that is dropped with
+//! the job in its hand.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

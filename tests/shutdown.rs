@@ -1,4 +1,6 @@
 //! Promise 9: stop accepting, finish current jobs, hand back the rest, close cleanly, with a report.
+//!
+//! Seen failing: an attempt charged at the end; verbs that take effect after it; a hand-back that forgets the fence.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -1,4 +1,6 @@
 //! Promise 2: when a deploy or a rollback has returned, no new job reaches the old version; and promise 6, what a rollback does.
+//!
+//! Seen failing: the old gate not narrowed; narrowed before the table is swapped; a rollback that recalls nothing; one that does not halt.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

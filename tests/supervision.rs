@@ -1,4 +1,6 @@
 //! Whatever fails, no job is lost: dispatcher, pool, worker; and a worker that blocks its thread holds up nobody.
+//!
+//! Seen failing: a new dispatcher that sets no timer; a watcher that takes nothing back, or that passes no wake-up on.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -98,7 +100,7 @@ async fn a_worker_that_is_killed_charges_only_the_job_in_its_hand() {
 }
 
 /// A blocked worker among four, with 64 jobs queued: the other 63 are done within 100 ms. Real time and real threads, since blocking a
-/// thread is what it is about. A busy machine may be late once; a runtime in which jobs wait behind the blocked one is late by 20 s each time.
+/// thread is what it is about. A busy machine may be late once; a runtime in which jobs wait behind the blocked one is late by 5 s each time.
 #[test]
 fn jobs_behind_one_that_blocks_its_thread_do_not_wait_for_it() {
     let took: Vec<_> = (0..5).map(|_| jobs_behind_a_blocked_one()).collect();
@@ -119,7 +121,7 @@ fn jobs_behind_a_blocked_one() -> Duration {
             async move {
                 if n == 0 {
                     // Until the test says so, or for as long as a broken runtime would make us wait.
-                    let _ = blocked.lock().recv_timeout(Duration::from_secs(20));
+                    let _ = blocked.lock().recv_timeout(Duration::from_secs(5));
                 }
                 Ok(n)
             }

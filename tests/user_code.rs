@@ -1,5 +1,8 @@
 //! Code of the user that panics, hangs or holds on where it is least expected: in a destructor, in the text of an error, in `optimize`, in a
 //! start after a panic. No job is lost by it, no key is kept, no drain held up, and nothing is kept alive.
+//!
+//! Seen failing: the text of a fault made without a guard; the old worker kept until the new one has started; a restart without a deadline; jobs
+//! reported only at the next visit; askers that stay after their job; the user's code kept after the end.
 
 use std::fmt;
 use std::sync::Arc;
