@@ -12,6 +12,7 @@ use seral::prelude::*;
 use seral_test::Fate;
 use seral_test::Ledger;
 use seral_test::fault;
+use tokio::sync::Semaphore;
 
 use crate::kit::Act;
 use crate::kit::community;
@@ -116,9 +117,14 @@ fn jobs_behind_a_blocked_one() -> Duration {
         let orders = shop.community::<u32, u32>("orders").await.unwrap();
         let (release, blocked) = std::sync::mpsc::channel::<()>();
         let blocked = Arc::new(parking_lot::Mutex::new(blocked));
+        let gate = Arc::new(Semaphore::new(0));
+        let opened = Arc::clone(&gate);
         let process = move |n: u32, _: JobContext| {
-            let blocked = Arc::clone(&blocked);
+            let (blocked, gate) = (Arc::clone(&blocked), Arc::clone(&gate));
             async move {
+                if n >= 64 {
+                    gate.acquire().await?.forget();
+                }
                 if n == 0 {
                     // Until the test says so, or for as long as a broken runtime would make us wait.
                     let _ = blocked.lock().recv_timeout(Duration::from_secs(5));
@@ -127,12 +133,19 @@ fn jobs_behind_a_blocked_one() -> Duration {
             }
         };
         orders.deploy("1", Pool::of_fn(4, process)).await.unwrap();
+        // All four workers wait, so that the 64 jobs are queued when they come back for more: the first to come takes the job that blocks, and
+        // fifteen behind it.
+        orders.send_all(&mut (64..68)).await.unwrap();
+        while orders.describe().running < 4 {
+            tokio::task::yield_now().await;
+        }
         let mut handles = Vec::new();
-        let began = std::time::Instant::now();
         for n in 0..64 {
             handles.push(orders.submit(n).await.unwrap());
         }
         let blocking = handles.remove(0);
+        let began = std::time::Instant::now();
+        opened.add_permits(4);
         for handle in handles {
             handle.await.unwrap();
         }
@@ -140,7 +153,7 @@ fn jobs_behind_a_blocked_one() -> Duration {
         release.send(()).unwrap();
         assert_eq!(blocking.await, Ok(0), "the job that blocked is its worker's own, and is done once");
         assert!(shop.shutdown(MINUTE).await.is_clean());
-        assert_eq!(orders.describe().done, 64);
+        assert_eq!(orders.describe().done, 68);
         took
     })
 }
