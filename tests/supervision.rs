@@ -115,7 +115,8 @@ fn jobs_behind_one_that_blocks_its_thread_do_not_wait_for_it() {
 /// alone, as soon as it comes, and it is the wake-up of the next worker that its worker keeps.
 fn jobs_behind_a_blocked_one(lies_in_a_batch: bool) -> Duration {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-    runtime.block_on(async {
+    // In a task, so that it shares its threads with the workers.
+    let test = runtime.spawn(async move {
         let shop = Ecosystem::new("shop");
         let orders = shop.community::<u32, u32>("orders").await.unwrap();
         let (release, blocked) = std::sync::mpsc::channel::<()>();
@@ -161,7 +162,8 @@ fn jobs_behind_a_blocked_one(lies_in_a_batch: bool) -> Duration {
         assert!(shop.shutdown(MINUTE).await.is_clean());
         assert_eq!(orders.describe().done, done);
         took
-    })
+    });
+    runtime.block_on(test).unwrap()
 }
 
 /// A worker that starts the first time, and after a panic only on the third try.
