@@ -22,7 +22,9 @@
 //! | [`delayed`] | which delayed jobs are due |
 //! | [`routing`] | which version a job goes to |
 //! | [`retry`] | what becomes of a job after a failed attempt |
+//! | [`fingerprint`] | which failures are the same failure |
 //! | [`restart`] | when a worker that ended is started again |
+//! | [`heartbeat`] | whether a worker is well |
 //! | [`tune`] | how many jobs a worker takes at once |
 //! | [`version`] | what can happen to a version, and what can be done about it |
 //! | [`versions`] | how one version takes over from another ★ |
@@ -39,7 +41,9 @@ pub mod fence;
 pub mod delayed;
 pub mod routing;
 pub mod retry;
+pub mod fingerprint;
 pub mod restart;
+pub mod heartbeat;
 pub mod tune;
 pub mod version;
 pub mod versions;
