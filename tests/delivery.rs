@@ -121,13 +121,13 @@ async fn a_failed_attempt_is_made_three_times_and_then_kept() {
     for (number, act) in [(1, Act::Fail), (2, Act::Panic)] {
         let failed = orders.ask(job(number, act)).await.unwrap_err();
         let AskError::Job(JobError::Failed { attempts, last }) = failed else { panic!("{failed:?}") };
-        assert_eq!(attempts.get(), 3);
+        assert_eq!(attempts, 3);
         assert!(last.contains("told to"), "{last}");
     }
     assert_eq!(orders.ask(job(3, Act::FailOnce)).await.unwrap(), 3);
     assert_eq!(orders.ask(job(4, Act::PanicOnce)).await.unwrap(), 4);
     assert_eq!(floor.numbers(), [1, 1, 1, 2, 2, 2, 3, 3, 4, 4]);
-    let letters = orders.take_dead_letters();
+    let letters = orders.dead_letters().take();
     assert_eq!(letters.iter().map(|letter| letter.job.number).collect::<Vec<_>>(), [1, 2]);
     let mut failed = 0;
     while let Ok(Some(event)) = tokio::time::timeout(MINUTE, events.next()).await {
@@ -312,7 +312,7 @@ async fn dead_letters_are_bounded_and_the_oldest_makes_room_with_an_event() {
     assert_eq!(dropped, 1);
     let view = orders.describe();
     assert_eq!((view.dead, view.overflowed, view.accounted()), (2, 1, 3));
-    let kept: Vec<_> = orders.take_dead_letters().into_iter().map(|letter| letter.job.number).collect();
+    let kept: Vec<_> = orders.dead_letters().take().into_iter().map(|letter| letter.job.number).collect();
     assert_eq!(kept, [2, 3]);
     assert_eq!(orders.describe().handed_back, 2, "a letter that was taken is still accounted for");
 }

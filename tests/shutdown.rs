@@ -282,7 +282,7 @@ async fn sending_many_jobs_ends_when_the_shutdown_begins() {
 async fn a_job_cut_short_on_its_last_attempt_is_handed_back_and_no_dead_letter() {
     let (shop, back) = (Ecosystem::new("shop"), Back::default());
     let hook = keep(&back);
-    let orders = shop.community::<u64, ()>("orders").retry(seral::RetryPolicy::attempts(1)).hand_back(hook);
+    let orders = shop.community::<u64, ()>("orders").retry(RetryPolicy::attempts(1)).hand_back(hook);
     let orders = orders.await.unwrap();
     let process = |_: u64, cx: JobContext| async move {
         cx.cancelled().await;

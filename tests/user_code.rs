@@ -23,6 +23,9 @@ use crate::kit::settle;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Three attempts without a pause.
+const AT_ONCE: RetryPolicy = RetryPolicy::attempts(3).backoff(Duration::ZERO, Duration::ZERO);
+
 /// An error that cannot be printed.
 #[derive(Debug)]
 struct Unprintable;
@@ -76,7 +79,7 @@ async fn a_destructor_that_panics_keeps_no_key_and_holds_up_no_drain() {
     hush();
     end_if_it_hangs();
     let shop = Ecosystem::new("shop");
-    let orders = shop.community::<(u32, Trap), Trap>("orders").dead_letters(1).await.unwrap();
+    let orders = shop.community::<(u32, Trap), Trap>("orders").dead_letters(1).retry(AT_ONCE).await.unwrap();
     orders.deploy("1", Pool::of(1, || Setter)).await.unwrap();
     for number in [1, 9, 9, 2] {
         // Nobody waits, so the output is dropped by the runtime; and so are the jobs, and the first dead letter.
@@ -117,7 +120,7 @@ async fn a_worker_that_panicked_is_gone_before_the_new_one_starts() {
     hush();
     end_if_it_hangs();
     let shop = Ecosystem::new("shop");
-    let orders = shop.community::<u32, u32>("orders").await.unwrap();
+    let orders = shop.community::<u32, u32>("orders").retry(AT_ONCE).await.unwrap();
     let permits = Arc::new(Semaphore::new(1));
     let factory = move || Exclusive { permits: Arc::clone(&permits), held: None };
     orders.deploy("1", Pool::of(1, factory)).await.unwrap();

@@ -34,6 +34,8 @@ pub enum Event {
         version: Version,
         /// What the version is made of.
         build: Build,
+        /// Whether it is deployed though it is quarantined.
+        force: bool,
     },
     /// Somebody goes back to the version that was current before this one.
     Rollback {
@@ -50,6 +52,8 @@ pub enum Event {
     Recalled(PoolId),
     /// The last worker of a pool has left.
     Ended(PoolId),
+    /// No worker of a pool can be kept running. May be told again and again.
+    Broken(PoolId),
 }
 
 /// What a version is made of: two builds are the same if they are equal.
@@ -75,10 +79,14 @@ pub enum Action {
     Resume(PoolId),
     /// Stop this pool, which never served.
     Dismiss(PoolId),
+    /// Set the jobs of this pool aside that name its version, and let no more of them in.
+    GiveUpPinned(PoolId),
     /// Drop what is kept of this version.
     Forget(Version),
     /// Tell whoever watches that a version changed its state.
     Tell(Version, State),
+    /// Tell whoever watches what is done about a version that cannot keep its workers.
+    TellBroken(Version, Remedy),
     /// Answer a call.
     Answer(VerbId, Answer),
 }
@@ -97,6 +105,8 @@ pub enum Answer {
     AlreadyCurrent,
     /// The version has another build than the one that was deployed under this name.
     OtherBuild,
+    /// The version was left for its failures; nothing changed.
+    Quarantined(Version),
     /// The version could not be started; nothing else changed.
     StartFailed,
     /// A rollback was called while the version was loading; nothing else changed.
@@ -126,4 +136,16 @@ pub enum Takeover {
     Warm,
     /// Its workers had to be started first.
     Cold,
+}
+
+/// What is done about a version whose workers cannot be kept running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// It was current. This version, which was still there, is current again; the broken one is quarantined.
+    FallBack(Version),
+    /// It was draining. Its jobs go to the current version, those that name it are set aside, and it is quarantined.
+    GiveBack,
+    /// It is current, and no other version is there to take its place: its workers are tried again, and its jobs wait.
+    KeepTrying,
 }

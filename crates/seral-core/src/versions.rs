@@ -17,6 +17,10 @@
 //!    moment some version takes new jobs.
 //! 4. A start that fails changes nothing for any other version.
 //! 5. A drain can be reversed until it is done: a draining version becomes current again without starting anything.
+//! 6. A version whose workers cannot be kept running is left if it can be: if it is current, for the version that was first
+//!    deployed last of those still there; if it is draining, its jobs go to the current one. A version that was left so is
+//!    *quarantined*: it is no target of a fall back, so that two bad versions cannot play ping-pong, and becomes current again
+//!    only by force.
 //!
 //! The machine numbers each start of a pool ([`PoolId`]). News of a pool that it does not know any more is ignored.
 
@@ -31,6 +35,7 @@ pub use crate::version::Action;
 pub use crate::version::Answer;
 pub use crate::version::Build;
 pub use crate::version::Event;
+pub use crate::version::Remedy;
 pub use crate::version::State;
 pub use crate::version::Takeover;
 
@@ -51,6 +56,8 @@ pub struct Entry {
     pub pool: PoolId,
     /// The version that was current before it.
     pub before: Option<Version>,
+    /// Whether it was left because its workers could not be kept running.
+    pub quarantined: bool,
     served: bool,
     recalling: bool,
 }
@@ -68,6 +75,15 @@ enum Purpose {
     Rollback,
 }
 
+/// A deploy that waits for the one that is loading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct InLine {
+    verb: VerbId,
+    version: Version,
+    build: Build,
+    force: bool,
+}
+
 /// All versions of one community.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versions {
@@ -75,7 +91,7 @@ pub struct Versions {
     revision: Revision,
     last_pool: PoolId,
     loading: Option<Loading>,
-    line: VecDeque<(VerbId, Version, Build)>,
+    line: VecDeque<InLine>,
     rolled_back: bool,
 }
 
@@ -97,8 +113,8 @@ impl Versions {
     pub fn handle(&mut self, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Deploy { verb, version, build } => {
-                self.line.push_back((verb, version, build));
+            Event::Deploy { verb, version, build, force } => {
+                self.line.push_back(InLine { verb, version, build, force });
             }
             Event::Rollback { verb } => self.rollback(verb, &mut actions),
             Event::Started(pool) => self.started(pool, &mut actions),
@@ -106,6 +122,7 @@ impl Versions {
             Event::Drained(pool) => self.drained(pool, &mut actions),
             Event::Recalled(pool) => self.recalled(pool, &mut actions),
             Event::Ended(pool) => self.ended(pool, &mut actions),
+            Event::Broken(pool) => self.broken(pool, &mut actions),
         }
         self.next_in_line(&mut actions);
         actions
@@ -152,12 +169,13 @@ impl Versions {
 
     fn next_in_line(&mut self, actions: &mut Vec<Action>) {
         while self.loading.is_none() {
-            let Some((verb, version, build)) = self.line.pop_front() else { return };
-            self.deploy(verb, version, build, actions);
+            let Some(next) = self.line.pop_front() else { return };
+            self.deploy(next, actions);
         }
     }
 
-    fn deploy(&mut self, verb: VerbId, version: Version, build: Build, actions: &mut Vec<Action>) {
+    fn deploy(&mut self, next: InLine, actions: &mut Vec<Action>) {
+        let InLine { verb, version, build, force } = next;
         let Some(at) = self.entries.iter().position(|entry| entry.version == version) else {
             self.entries.push(Entry {
                 version,
@@ -165,6 +183,7 @@ impl Versions {
                 state: State::Retired,
                 pool: PoolId::default(),
                 before: None,
+                quarantined: false,
                 served: false,
                 recalling: false,
             });
@@ -178,6 +197,9 @@ impl Versions {
         }
         if entry.build != build {
             return actions.push(Action::Answer(verb, Answer::OtherBuild));
+        }
+        if entry.quarantined && !force {
+            return actions.push(Action::Answer(verb, Answer::Quarantined(entry.version.clone())));
         }
         match entry.state {
             State::Current => actions.push(Action::Answer(verb, Answer::AlreadyCurrent)),
@@ -199,12 +221,13 @@ impl Versions {
             actions.push(Action::Answer(loading.verb, Answer::Overtaken));
         }
         // Deploys in line were called before this rollback: it undoes them all.
-        for (waiting, version, _) in std::mem::take(&mut self.line) {
-            actions.push(Action::Answer(waiting, Answer::Overtaken));
-            overtaken = Some(version);
+        for waiting in std::mem::take(&mut self.line) {
+            actions.push(Action::Answer(waiting.verb, Answer::Overtaken));
+            overtaken = Some(waiting.version);
         }
         if let Some(version) = overtaken {
-            self.rolled_back = true;
+            // While a cold rollback goes on loading, nothing has been rolled back yet.
+            self.rolled_back |= self.loading.is_none();
             return actions.push(Action::Answer(verb, Answer::EndedDeploy(version)));
         }
         if self.rolled_back || self.loading.is_some() {
@@ -217,6 +240,10 @@ impl Versions {
         let Some(at) = target else {
             return actions.push(Action::Answer(verb, Answer::NothingBefore));
         };
+        if self.entries[at].quarantined {
+            let version = self.entries[at].version.clone();
+            return actions.push(Action::Answer(verb, Answer::Quarantined(version)));
+        }
         match self.entries[at].state {
             State::Draining => {
                 let from = self.take_over(at, Purpose::Rollback, actions);
@@ -250,10 +277,6 @@ impl Versions {
     fn start_failed(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
         let Some(loading) = self.loading.take_if(|loading| loading.pool == pool) else { return };
         self.give_up(pool, actions);
-        if loading.purpose == Purpose::Rollback {
-            // Nothing was rolled back, so the next rollback is not a repetition.
-            self.rolled_back = false;
-        }
         actions.push(Action::Answer(loading.verb, Answer::StartFailed));
     }
 
@@ -282,6 +305,36 @@ impl Versions {
         }
     }
 
+    fn broken(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+        let Some(at) = self.position(pool) else { return };
+        let version = self.entries[at].version.clone();
+        match self.entries[at].state {
+            State::Current => {
+                let warm = |entry: &Entry| entry.state == State::Draining && !entry.quarantined;
+                let Some(target) = self.entries.iter().rposition(warm) else {
+                    return actions.push(Action::TellBroken(version, Remedy::KeepTrying));
+                };
+                let to = self.entries[target].version.clone();
+                actions.push(Action::TellBroken(version, Remedy::FallBack(to)));
+                self.entries[at].quarantined = true;
+                self.take_over(target, Purpose::Rollback, actions);
+                actions.push(Action::GiveUpPinned(pool));
+            }
+            State::Draining => {
+                if !self.entries[at].quarantined {
+                    self.entries[at].quarantined = true;
+                    actions.push(Action::TellBroken(version, Remedy::GiveBack));
+                }
+                if !self.entries[at].recalling {
+                    self.recall(at, actions);
+                }
+                actions.push(Action::GiveUpPinned(pool));
+            }
+            // Loading fails by `StartFailed`; the others have no work.
+            State::Loading | State::Drained | State::Retired | State::Failed => {}
+        }
+    }
+
     // ---- steps -----------------------------------------------------------------------------------------------------
 
     fn load(&mut self, at: usize, verb: VerbId, purpose: Purpose, actions: &mut Vec<Action>) {
@@ -301,6 +354,7 @@ impl Versions {
         self.revision = self.revision.next();
         self.rolled_back = purpose == Purpose::Rollback;
         self.entries[at].recalling = false;
+        self.entries[at].quarantined = false;
         self.entries[at].served = true;
         actions.push(Action::Open(pool));
         actions.push(Action::Publish(pool, self.revision));
@@ -315,11 +369,17 @@ impl Versions {
         actions.push(Action::Narrow(replaced_pool));
         self.set(replaced, State::Draining, actions);
         if purpose == Purpose::Rollback {
-            self.entries[replaced].recalling = true;
-            actions.push(Action::Halt(replaced_pool));
-            actions.push(Action::Recall(replaced_pool));
+            self.recall(replaced, actions);
         }
         Some(replaced_name)
+    }
+
+    /// Begins to move the waiting jobs of this version to where the table sends them.
+    fn recall(&mut self, at: usize, actions: &mut Vec<Action>) {
+        self.entries[at].recalling = true;
+        let pool = self.entries[at].pool;
+        actions.push(Action::Halt(pool));
+        actions.push(Action::Recall(pool));
     }
 
     fn answer_rollback(

@@ -1,16 +1,25 @@
 //! Every short history of [`Versions`], enumerated; its actions are carried out on toy pools, and the promises are checked.
 //!
-//! Enumerated are all 87,118 histories of seven events that begin with nothing, with the verbs [`TWO`], and all 6,223
-//! histories of five events that follow on two deploys, with the verbs [`THREE`]. News of pools comes when it
-//! can come: a loading pool has started or failed; a narrowed pool has drained, before or after its recall was
-//! reported; a drained pool has ended. All other news is stale: it is tried two events before the end (41,019 and 2,715
-//! times) and must change nothing, so no history needs to go on after it.
+//! Enumerated are all 117,616 histories of seven events that begin with nothing, with the verbs [`TWO`], and all 220,754
+//! histories of six events that follow on two deploys, with the verbs [`THREE`]. With deploys by force, enumerated are all
+//! histories of five events: 67,863 that follow on two deploys and 81,423 that follow on a fall back, with the verbs
+//! [`TWO_FORCED`], and 69,255 that follow on three deploys, with the verbs [`THREE_FORCED`]. News of pools comes when it can
+//! come: a loading pool has started or failed; a narrowed pool, or one that let its pinned jobs go, has drained, before or
+//! after its recall was reported; a drained pool has ended; a pool that is current or drains is broken, once or again and
+//! again. All other news is stale: it is tried two events before the end (54,325, 58,832, 11,714, 13,652 and 14,831 times)
+//! and must change nothing, so no history needs to go on after it.
 //!
 //! Between any two actions: from the first takeover on, the pool that is published is open and not halted. After each event:
 //! at most one version is current, and it is the published one; only its pool is open; each publication has the next revision;
-//! no call was answered twice, and calls are pending only while a pool loads; a start that failed put only its own
-//! version away; a rollback waits only for a cold start and leaves no earlier deploy behind; a halted pool is being recalled,
-//! and only a halted pool is; everybody was told each state; each answer is true.
+//! no call was answered twice, and calls are pending only while a pool loads; a call that is refused changed nothing; a start
+//! that failed put only its own version away; a rollback waits only for a cold start, leaves no earlier deploy behind, and
+//! does not go back again after a rollback or a fall back; a halted pool is being recalled, and only a halted pool is;
+//! everybody was told each state; each answer is true.
+//!
+//! After a pool broke: its version was left for the newest that drained and was not quarantined, gave its jobs back, or keeps
+//! trying and nothing changed; no other version changed, no call was answered, and it was told once. Whoever was left is
+//! quarantined, recalled and shut to all jobs. No version is current and quarantined; a quarantine ends only with a deploy by
+//! force, warm or cold; until one ends, there are fewer fall backs than versions that served.
 //!
 //! The scenarios below are for reading, and for what is too long to enumerate.
 //!
@@ -23,7 +32,18 @@
 //!   cold rollback; a warm rollback starts its target; a rollback is not remembered, or changes what was before;
 //! - news: stale *started* or *start failed* accepted; a current pool drains; any pool ends; a failed start narrows the current;
 //! - recall: halted and not recalled; not marked as recalling; not resumed; the mark outlives the recall, the takeover or the pool;
-//! - memory: nothing is forgotten; the target of a rollback is; forgetting is not told.
+//! - memory: nothing is forgotten; the target of a rollback is; forgetting is not told;
+//! - broken: ignored while draining, or while another loads; acts on a loading, drained or retired version; the target of a
+//!   fall back is quarantined, drained, the oldest, the one with the last pool, the one that was before, or none that is being
+//!   recalled; who falls back or gives back is not quarantined, or its target is; nobody is told, or of another target, or each
+//!   time; a fall back counts as a deploy, is not remembered, changes what was before, ends what loads, or clears the line; who
+//!   keeps trying is quarantined, halted, or loses its pinned jobs; a broken draining version takes a new revision;
+//! - giving back: not recalled, not again after its recall was done, or twice at once; the pinned jobs are not given up, of a
+//!   current or a draining version, or before the takeover, or those of the target;
+//! - quarantine: not checked on deploy, or only while draining; not checked on rollback, draining or cold; a refused rollback is
+//!   answered by nothing before, or remembered; a refused deploy clears the line; force is ignored, is lost in line, accepts
+//!   another build, or does not end the quarantine, warm or cold; the quarantine ends with the recall, the drain, the pool or the
+//!   dispatcher, or though the build was refused; a failed start or a rollback quarantines; it is told before another build is.
 
 #![allow(
     clippy::print_stdout,
@@ -42,6 +62,7 @@ use seral_core::versions::Answer;
 use seral_core::versions::Build;
 use seral_core::versions::Entry;
 use seral_core::versions::Event;
+use seral_core::versions::Remedy;
 use seral_core::versions::State;
 use seral_core::versions::Takeover;
 use seral_core::versions::Versions;
@@ -56,6 +77,8 @@ const OVER_MAX: usize = 64;
 enum Verb {
     /// Name and build.
     Deploy(&'static str, &'static str),
+    /// The same, though the version may be quarantined.
+    Force(&'static str, &'static str),
     Rollback,
 }
 
@@ -68,6 +91,7 @@ enum Step {
     Drained(u64),
     Recalled(u64),
     Ended(u64),
+    Broken(u64),
 }
 
 use Step::*;
@@ -106,18 +130,32 @@ struct Community {
     pools: Vec<Pool>,
     published: Option<u64>,
     revision: u64,
+    /// The version that was current before the one that is.
+    replaced: Option<Version>,
     told: BTreeMap<Version, State>,
     /// The version that each replaced when it was deployed.
     before: BTreeMap<Version, Version>,
     /// The build that jobs have seen under each name.
     builds: BTreeMap<Version, Build>,
     calls: Vec<Call>,
+    /// The versions that were left because they broke, and not deployed by force since.
+    quarantined: BTreeSet<Version>,
+    /// How often a version that broke was left for another, since a quarantine ended.
+    fall_backs: usize,
+    /// Whether the last takeover was a rollback or a fall back.
+    went_back: bool,
+    /// Whether a rollback ended a deploy since the last takeover.
+    ended_deploy: bool,
+    /// What was told about a broken version at the last event.
+    remedy: Option<(Version, Remedy)>,
 }
 
 #[derive(Clone)]
 struct Call {
     verb: Verb,
     answer: Option<Answer>,
+    /// For a rollback: what was before the version that was current when it was called.
+    target: Option<Version>,
 }
 
 type Checked = Result<(), String>;
@@ -138,10 +176,16 @@ impl Community {
             pools: Vec::new(),
             published: None,
             revision: 0,
+            replaced: None,
             told: BTreeMap::new(),
             before: BTreeMap::new(),
             builds: BTreeMap::new(),
             calls: Vec::new(),
+            quarantined: BTreeSet::new(),
+            fall_backs: 0,
+            went_back: false,
+            ended_deploy: false,
+            remedy: None,
         }
     }
 
@@ -177,7 +221,10 @@ impl Community {
         let verb = VerbId::new(self.calls.len() as u64);
         match step {
             Call(Deploy(name, build)) => {
-                Event::Deploy { verb, version: name.into(), build: Build(build.to_owned()) }
+                Event::Deploy { verb, version: name.into(), build: Build(build.to_owned()), force: false }
+            }
+            Call(Force(name, build)) => {
+                Event::Deploy { verb, version: name.into(), build: Build(build.to_owned()), force: true }
             }
             Call(Rollback) => Event::Rollback { verb },
             Started(pool) => Event::Started(PoolId::new(pool)),
@@ -185,6 +232,7 @@ impl Community {
             Drained(pool) => Event::Drained(PoolId::new(pool)),
             Recalled(pool) => Event::Recalled(PoolId::new(pool)),
             Ended(pool) => Event::Ended(PoolId::new(pool)),
+            Broken(pool) => Event::Broken(PoolId::new(pool)),
         }
     }
 
@@ -196,9 +244,12 @@ impl Community {
             Started(number) | StartFailed(number) => {
                 pool(number).is_some_and(|pool| pool.life == Life::Loading)
             }
-            Drained(number) => pool(number).is_some_and(|pool| pool.gate == Gate::Pinned),
+            Drained(number) => {
+                pool(number).is_some_and(|pool| pool.life == Life::Running && pool.gate != Gate::Open)
+            }
             Recalled(number) => pool(number).is_some_and(|pool| pool.recalling),
             Ended(number) => pool(number).is_some_and(|pool| pool.life == Life::Drained),
+            Broken(number) => pool(number).is_some_and(|pool| pool.life == Life::Running),
         }
     }
 
@@ -206,13 +257,16 @@ impl Community {
         let event = self.event(step);
         let possible = self.is_possible(step);
         if let Call(verb) = step {
-            self.calls.push(Call { verb, answer: None });
+            let target = self.versions.current().and_then(|current| current.before.clone());
+            self.calls.push(Call { verb, answer: None, target });
         }
-        let entries = self.versions.entries().to_vec();
+        let before = self.versions.clone();
+        let went_back = self.went_back;
+        self.remedy = None;
         let actions = self.versions.handle(event);
         if !possible {
             ensure!(actions.is_empty(), "stale news had an effect: {actions:?}");
-            ensure!(self.versions.entries() == entries, "stale news changed a version");
+            ensure!(self.versions == before, "stale news changed something");
             return Ok(());
         }
         self.happen(step);
@@ -221,8 +275,12 @@ impl Community {
         }
         match step {
             StartFailed(_) => check_failed_start(&actions)?,
-            Call(Rollback) => self.check_rollback(&entries)?,
+            Call(Rollback) => self.check_rollback(&before, went_back)?,
+            Broken(pool) => self.check_broken(pool, &before, &actions)?,
             _ => {}
+        }
+        if matches!(step, Call(_)) {
+            self.check_refusal(&before, &actions)?;
         }
         self.check()
     }
@@ -230,7 +288,8 @@ impl Community {
     /// What has happened to the pool of which there is news.
     fn happen(&mut self, step: Step) {
         match step {
-            Call(_) => {}
+            // A pool whose workers cannot be kept running stays, and may have jobs.
+            Call(_) | Broken(_) => {}
             Started(number) => self.pool(number).life = Life::Running,
             StartFailed(number) | Ended(number) => self.pool(number).life = Life::Over,
             Drained(number) => {
@@ -253,6 +312,8 @@ impl Community {
         match action {
             Action::Start(pool, version) => self.start(pool.get(), version)?,
             Action::Open(pool) => {
+                let version = self.pool(pool.get()).version.clone();
+                self.end_quarantine(&version)?;
                 let pool = self.pool(pool.get());
                 ensure!(pool.life == Life::Running, "a pool was opened that cannot be: {pool:?}");
                 pool.gate = Gate::Open;
@@ -263,14 +324,26 @@ impl Community {
             Action::Publish(pool, revision) => self.publish(pool.get(), *revision)?,
             Action::Narrow(pool) => {
                 ensure!(self.published != Some(pool.get()), "the current pool was narrowed");
-                self.pool(pool.get()).gate = Gate::Pinned;
+                let pool = self.pool(pool.get());
+                ensure!(pool.gate == Gate::Open, "narrowed, and it was not open: {pool:?}");
+                pool.gate = Gate::Pinned;
             }
             Action::Halt(pool) => self.pool(pool.get()).halted = true,
             Action::Recall(pool) => {
                 let pool = self.pool(pool.get());
                 ensure!(pool.halted && pool.gate != Gate::Open, "jobs are recalled from {pool:?}");
+                ensure!(!pool.recalling, "jobs are recalled twice at once from {pool:?}");
                 pool.recalling = true;
             }
+            Action::GiveUpPinned(pool) => {
+                let pool = self.pool(pool.get());
+                ensure!(
+                    pool.life == Life::Running && pool.gate != Gate::Open,
+                    "jobs are given up of {pool:?}"
+                );
+                pool.gate = Gate::Shut;
+            }
+            Action::TellBroken(version, remedy) => self.tell_broken(version, remedy)?,
             Action::Resume(pool) => self.pool(pool.get()).halted = false,
             Action::Dismiss(pool) => {
                 let pool = self.pool(pool.get());
@@ -285,6 +358,7 @@ impl Community {
                 self.told.remove(version);
                 self.builds.remove(version);
                 self.before.remove(version);
+                self.quarantined.remove(version);
             }
             Action::Tell(version, state) => {
                 self.told.insert(version.clone(), *state);
@@ -297,6 +371,7 @@ impl Community {
     fn start(&mut self, pool: u64, version: &Version) -> Checked {
         ensure!(pool == self.pools.len() as u64 + 1, "pool {pool} is not new");
         ensure!(!self.pools.iter().any(|pool| pool.life == Life::Loading), "two pools are loading");
+        self.check_forced(version)?;
         self.pools.push(Pool {
             version: version.clone(),
             gate: Gate::Shut,
@@ -310,7 +385,50 @@ impl Community {
     fn publish(&mut self, pool: u64, revision: Revision) -> Checked {
         ensure!(revision.get() == self.revision + 1, "revision {revision} follows {}", self.revision);
         self.revision += 1;
-        self.published = Some(pool);
+        if let Some(replaced) = self.published.replace(pool).filter(|replaced| *replaced != pool) {
+            self.replaced = Some(self.pool(replaced).version.clone());
+            self.ended_deploy = false;
+        }
+        Ok(())
+    }
+
+    /// A version that is quarantined becomes current.
+    fn end_quarantine(&mut self, version: &Version) -> Checked {
+        self.check_forced(version)?;
+        if self.quarantined.remove(version) {
+            self.fall_backs = 0;
+        }
+        Ok(())
+    }
+
+    /// A version that is quarantined is on its way to become current: nothing but force leads there.
+    fn check_forced(&self, version: &Version) -> Checked {
+        if self.quarantined.contains(version) {
+            let called = self.calls.iter().find(|call| call.answer.is_none()).map(|call| call.verb);
+            let forced = matches!(called, Some(Force(name, _)) if version.as_str() == name);
+            ensure!(forced, "{version} is quarantined, and taken up for {called:?}");
+        }
+        Ok(())
+    }
+
+    fn tell_broken(&mut self, version: &Version, remedy: &Remedy) -> Checked {
+        ensure!(self.remedy.is_none(), "told twice: {:?}, {remedy:?}", self.remedy);
+        self.remedy = Some((version.clone(), remedy.clone()));
+        match remedy {
+            Remedy::FallBack(_) => {
+                self.quarantined.insert(version.clone());
+                self.went_back = true;
+                self.fall_backs += 1;
+                // Each version that served is left once, except the last.
+                let served = self.builds.len();
+                ensure!(self.fall_backs < served, "{} fall backs among {served} versions", self.fall_backs);
+            }
+            Remedy::GiveBack => {
+                self.quarantined.insert(version.clone());
+            }
+            Remedy::KeepTrying => {}
+            remedy => return Err(format!("nobody knows of {remedy:?}")),
+        }
         Ok(())
     }
 
@@ -319,8 +437,11 @@ impl Community {
         let Some(call) = self.calls.get_mut(at) else { return Err(format!("nobody called {verb}")) };
         ensure!(call.answer.is_none(), "call {verb} was answered twice: {:?}, {answer:?}", call.answer);
         call.answer = Some(answer.clone());
+        let target = call.target.clone();
         match (call.verb, answer) {
-            (Deploy(name, build), Answer::Deployed { replaced, .. }) => {
+            (Deploy(name, build) | Force(name, build), Answer::Deployed { replaced, .. }) => {
+                ensure!(*replaced == self.replaced, "{:?} was replaced, not {replaced:?}", self.replaced);
+                self.went_back = false;
                 let build = Build(build.to_owned());
                 let served = self.builds.entry(name.into()).or_insert_with(|| build.clone());
                 ensure!(*served == build, "{name} is served by two builds");
@@ -328,21 +449,40 @@ impl Community {
                     self.before.insert(name.into(), replaced.clone());
                 }
             }
-            (Deploy(name, build), Answer::AlreadyCurrent) => {
+            (Deploy(name, build) | Force(name, build), Answer::AlreadyCurrent) => {
                 ensure!(self.is_current(&name.into()), "{name} is not current");
                 ensure!(self.builds.get(&name.into()).is_some_and(|served| served.0 == build), "wrong build");
             }
-            (Deploy(name, build), Answer::OtherBuild) => {
+            (Deploy(name, build) | Force(name, build), Answer::OtherBuild) => {
                 let served = self.builds.get(&name.into());
                 ensure!(served.is_some_and(|served| served.0 != build), "{name} was refused: {served:?}");
             }
-            (Deploy(..), Answer::StartFailed | Answer::Overtaken) => {}
+            (Deploy(name, _), Answer::Quarantined(version)) => {
+                ensure!(version.as_str() == name, "{version} is not what was deployed");
+                ensure!(self.quarantined.contains(version), "{version} was refused, and is not quarantined");
+            }
+            (Deploy(..) | Force(..), Answer::StartFailed | Answer::Overtaken) => {}
             (Rollback, Answer::RolledBack { from, to, .. }) => {
                 ensure!(self.is_current(to), "rolled back to {to}, which is not current");
-                ensure!(self.before.get(from) == Some(to), "{to} was not before {from}");
+                ensure!(target.as_ref() == Some(to), "rolled back to {to}, and {target:?} was before");
+                ensure!(self.replaced.as_ref() == Some(from), "{:?} was left, not {from}", self.replaced);
+                self.went_back = true;
             }
-            (Rollback, Answer::EndedDeploy(_) | Answer::AlreadyRolledBack | Answer::NothingBefore) => {}
-            (Rollback, Answer::StartFailed) => {}
+            (Rollback, Answer::Quarantined(version)) => {
+                ensure!(target.as_ref() == Some(version), "{version} was refused, and {target:?} was before");
+                ensure!(self.quarantined.contains(version), "{version} was refused, and is not quarantined");
+            }
+            (Rollback, Answer::NothingBefore) => {
+                ensure!(target.is_none(), "{target:?} was before, and was not found");
+            }
+            (Rollback, Answer::EndedDeploy(_)) => self.ended_deploy = true,
+            (Rollback, Answer::AlreadyRolledBack) => {
+                let loads = self.calls.iter().any(|call| call.verb == Rollback && call.answer.is_none());
+                ensure!(self.went_back || self.ended_deploy || loads, "nothing was rolled back");
+            }
+            (Rollback, Answer::StartFailed) => {
+                self.ended_deploy = false;
+            }
             (verb, answer) => return Err(format!("{verb:?} was answered by {answer:?}")),
         }
         Ok(())
@@ -384,6 +524,14 @@ impl Community {
             ensure!(told == Some(&entry.state), "{entry:?} was told to be {told:?}");
             let before = self.before.get(&entry.version);
             ensure!(entry.before.as_ref() == before, "{entry:?} was deployed after {before:?}");
+            let quarantined = self.quarantined.contains(&entry.version);
+            ensure!(entry.quarantined == quarantined, "{entry:?} is to be quarantined: {quarantined}");
+            ensure!(!quarantined || entry.state != State::Current, "quarantined and current: {entry:?}");
+        }
+        for draining in self.versions.entries().iter().filter(|entry| entry.state == State::Draining) {
+            let at = usize::try_from(draining.pool.get() - 1).expect("pools are few");
+            let gate = if draining.quarantined { Gate::Shut } else { Gate::Pinned };
+            ensure!(self.pools[at].gate == gate, "{draining:?} has {:?}", self.pools[at]);
         }
         let loading = self.pools.iter().any(|pool| pool.life == Life::Loading);
         let pending = !self.unanswered().is_empty();
@@ -391,8 +539,65 @@ impl Community {
         Ok(())
     }
 
-    /// A rollback waits for nothing but a cold start of its own, and leaves no earlier call behind.
-    fn check_rollback(&self, entries: &[Entry]) -> Checked {
+    /// A version that broke is left for the newest that can take its place, or gives its jobs back; nothing else changes.
+    fn check_broken(&self, number: u64, before: &Versions, actions: &[Action]) -> Checked {
+        let broken = before.entries().iter().find(|entry| entry.pool.get() == number);
+        let Some(broken) = broken else { return Err(format!("pool {number} has no version")) };
+        let warm = |entry: &&Entry| entry.state == State::Draining && !entry.quarantined;
+        let target = before.entries().iter().rfind(warm).filter(|_| broken.state == State::Current);
+        let remedy = match target {
+            Some(target) => Some(Remedy::FallBack(target.version.clone())),
+            None if broken.state == State::Current => Some(Remedy::KeepTrying),
+            None => Some(Remedy::GiveBack).filter(|_| !broken.quarantined),
+        };
+        let told = self.remedy.clone();
+        let expected = remedy.map(|remedy| (broken.version.clone(), remedy));
+        ensure!(told == expected, "to be told is {expected:?}, and told was {told:?}");
+        if let Some((_, Remedy::KeepTrying)) = told {
+            ensure!(actions.len() == 1 && self.versions == *before, "it keeps trying, and did {actions:?}");
+            return Ok(());
+        }
+        let own = |entry: &Entry| entry.pool == broken.pool || Some(entry.pool) == target.map(|to| to.pool);
+        for (was, is) in before.entries().iter().zip(self.versions.entries()) {
+            ensure!(was == is || own(was), "{} broke and changed {was:?} to {is:?}", broken.version);
+        }
+        let current = target.map_or(before.current(), Some).map(|entry| entry.pool.get());
+        ensure!(self.published == current, "pool {current:?} is to be current, not {:?}", self.published);
+        let swapped = self.versions.revision() != before.revision();
+        ensure!(swapped == target.is_some(), "{:?} broke, and the table changed: {swapped}", broken.state);
+        let left = usize::try_from(number - 1).ok().and_then(|at| self.pools.get(at));
+        let given_back = left.is_some_and(|pool| pool.gate == Gate::Shut && pool.halted && pool.recalling);
+        ensure!(given_back, "{} broke, and its jobs wait in {left:?}", broken.version);
+        let answered = actions.iter().any(|action| matches!(action, Action::Answer(..)));
+        ensure!(!answered, "nobody called, and there is an answer: {actions:?}");
+        Ok(())
+    }
+
+    /// A call that is refused, or finds what it asks for, changes nothing.
+    fn check_refusal(&self, before: &Versions, actions: &[Action]) -> Checked {
+        if let Some(
+            Answer::AlreadyCurrent
+            | Answer::OtherBuild
+            | Answer::Quarantined(_)
+            | Answer::AlreadyRolledBack
+            | Answer::NothingBefore,
+        ) = self.calls.last().and_then(|call| call.answer.as_ref())
+        {
+            ensure!(
+                actions.len() == 1 && self.versions == *before,
+                "it changes nothing, and did {actions:?}"
+            );
+        }
+        Ok(())
+    }
+
+    /// A rollback waits for nothing but a cold start of its own, leaves no earlier call behind, and does not repeat what was
+    /// done.
+    fn check_rollback(&self, before: &Versions, went_back: bool) -> Checked {
+        let entries = before.entries();
+        let answer = self.calls.last().and_then(|call| call.answer.as_ref());
+        let again = matches!(answer, Some(Answer::AlreadyRolledBack | Answer::EndedDeploy(_)));
+        ensure!(!went_back || again, "the last takeover went back, and a rollback was answered {answer:?}");
         let unanswered = self.unanswered();
         let deploys = unanswered.iter().filter(|call| self.calls[**call].verb != Rollback).count();
         ensure!(deploys == 0, "a deploy that was called before a rollback is still to come");
@@ -456,7 +661,9 @@ impl Search {
         }
         // One pool more than there are: a number that was never given.
         for pool in 1..=community.pools.len() as u64 + 1 {
-            for news in [Started(pool), StartFailed(pool), Drained(pool), Recalled(pool), Ended(pool)] {
+            for news in
+                [Started(pool), StartFailed(pool), Drained(pool), Recalled(pool), Ended(pool), Broken(pool)]
+            {
                 if community.is_possible(news) {
                     self.follow(community, news, events);
                 } else if events == STALE_AT {
@@ -488,17 +695,48 @@ const STALE_AT: usize = 2;
 /// Two versions, one of them with a second build.
 const TWO: &[Verb] = &[Deploy("1", "a"), Deploy("2", "a"), Deploy("2", "b"), Rollback];
 const THREE: &[Verb] = &[Deploy("1", "a"), Deploy("2", "a"), Deploy("3", "a"), Rollback];
+/// Two versions, each also by force, and one of them with a second build.
+const TWO_FORCED: &[Verb] =
+    &[Deploy("1", "a"), Deploy("2", "a"), Force("1", "a"), Force("2", "a"), Force("2", "b"), Rollback];
+const THREE_FORCED: &[Verb] = &[Deploy("1", "a"), Force("2", "a"), Force("3", "a"), Rollback];
 /// Version 2 is current, version 1 drains.
 const TWO_LIVE: &[Step] = &[Call(Deploy("1", "a")), Started(1), Call(Deploy("2", "a")), Started(2)];
+/// Version 1 is current again, version 2 drains and is quarantined.
+const FELL_BACK: &[Step] =
+    &[Call(Deploy("1", "a")), Started(1), Call(Deploy("2", "a")), Started(2), Broken(2)];
+/// Version 3 is current, versions 1 and 2 drain.
+const THREE_LIVE: &[Step] = &[
+    Call(Deploy("1", "a")),
+    Started(1),
+    Call(Deploy("2", "a")),
+    Started(2),
+    Call(Deploy("3", "a")),
+    Started(3),
+];
 
 #[test]
 fn every_history_of_seven_events_keeps_every_promise() {
-    assert!(explore(&[], TWO, 7) >= 87_000, "the search has become smaller");
+    assert!(explore(&[], TWO, 7) >= 117_000, "the search has become smaller");
 }
 
 #[test]
-fn every_history_of_five_events_after_two_deploys_keeps_every_promise() {
-    assert!(explore(TWO_LIVE, THREE, 5) >= 6_000, "the search has become smaller");
+fn every_history_of_six_events_after_two_deploys_keeps_every_promise() {
+    assert!(explore(TWO_LIVE, THREE, 6) >= 220_000, "the search has become smaller");
+}
+
+#[test]
+fn every_history_with_force_of_five_events_after_two_deploys_keeps_every_promise() {
+    assert!(explore(TWO_LIVE, TWO_FORCED, 5) >= 67_000, "the search has become smaller");
+}
+
+#[test]
+fn every_history_with_force_of_five_events_after_a_fall_back_keeps_every_promise() {
+    assert!(explore(FELL_BACK, TWO_FORCED, 5) >= 81_000, "the search has become smaller");
+}
+
+#[test]
+fn every_history_with_force_of_five_events_after_three_deploys_keeps_every_promise() {
+    assert!(explore(THREE_LIVE, THREE_FORCED, 5) >= 69_000, "the search has become smaller");
 }
 
 // ---- scenarios -----------------------------------------------------------------------------------------------------
@@ -518,6 +756,17 @@ impl Community {
 
     fn state(&self, version: &str) -> Option<State> {
         self.versions.find(&version.into()).map(|entry| entry.state)
+    }
+
+    fn is_quarantined(&self, version: &str) -> bool {
+        self.versions.find(&version.into()).is_some_and(|entry| entry.quarantined)
+    }
+
+    /// Breaks a pool. Returns what was told about its version.
+    #[track_caller]
+    fn break_pool(&mut self, pool: u64) -> Option<Remedy> {
+        self.perform(Broken(pool));
+        self.remedy.clone().map(|(_, remedy)| remedy)
     }
 }
 
@@ -602,6 +851,140 @@ fn a_rolled_back_pool_is_resumed_when_its_jobs_have_been_moved() {
     assert!(!community.pools[1].halted && !community.versions.is_recalling(PoolId::new(2)));
 }
 
+#[test]
+fn a_current_version_that_breaks_falls_back_to_the_newest_that_drains_and_is_quarantined() {
+    let mut community = Community::after(THREE_LIVE);
+    assert_eq!(community.break_pool(3), Some(Remedy::FallBack("2".into())));
+    assert_eq!(community.current(), "2");
+    assert_eq!(community.state("3"), Some(State::Draining));
+    assert!(community.is_quarantined("3") && !community.is_quarantined("2"));
+    let left = &community.pools[2];
+    assert!(left.gate == Gate::Shut && left.recalling, "its jobs wait for workers that it has not: {left:?}");
+}
+
+#[test]
+fn a_current_version_that_breaks_without_another_that_drains_keeps_trying() {
+    let mut community = Community::after(TWO_LIVE);
+    community.perform(Drained(1));
+    assert_eq!(community.break_pool(2), Some(Remedy::KeepTrying));
+    assert_eq!(community.break_pool(2), Some(Remedy::KeepTrying), "each time that it breaks");
+    assert_eq!((community.current(), community.is_quarantined("2")), ("2", false));
+    assert_eq!(community.pools[1].gate, Gate::Open);
+}
+
+#[test]
+fn a_draining_version_that_breaks_gives_its_jobs_back() {
+    let mut community = Community::after(TWO_LIVE);
+    assert_eq!(community.break_pool(1), Some(Remedy::GiveBack));
+    assert_eq!((community.current(), community.is_quarantined("1")), ("2", true));
+    assert!(community.pools[0].gate == Gate::Shut && community.pools[0].recalling);
+    assert_eq!(community.break_pool(1), None, "it was told before");
+    community.perform(Recalled(1));
+    community.perform(Drained(1));
+    assert_eq!(community.state("1"), Some(State::Drained), "nothing is left that could wait for it");
+}
+
+#[test]
+fn a_quarantined_version_is_deployed_again_only_by_force() {
+    let mut community = Community::after(FELL_BACK);
+    assert_eq!(community.perform(Call(Deploy("2", "a"))), [Answer::Quarantined("2".into())]);
+    community.perform(Drained(2));
+    community.perform(Ended(2));
+    assert_eq!(community.perform(Call(Deploy("2", "a"))), [Answer::Quarantined("2".into())]);
+    assert_eq!(community.perform(Call(Deploy("2", "b"))), [Answer::OtherBuild], "force would not help");
+    assert_eq!(community.perform(Call(Force("2", "b"))), [Answer::OtherBuild], "force does not help");
+    assert_eq!(community.perform(Call(Force("2", "a"))), []);
+    assert_eq!(community.perform(Started(3)), [deployed(Takeover::Cold, "1")]);
+    assert_eq!((community.current(), community.is_quarantined("2")), ("2", false));
+}
+
+#[test]
+fn a_quarantined_version_that_still_drains_takes_all_jobs_again_by_force() {
+    let mut community = Community::after(FELL_BACK);
+    assert_eq!(community.perform(Call(Force("2", "a"))), [deployed(Takeover::Warm, "1")]);
+    let pool = &community.pools[1];
+    assert!(pool.gate == Gate::Open && !pool.halted && !pool.recalling, "{pool:?}");
+    assert_eq!(community.break_pool(2), Some(Remedy::FallBack("1".into())), "it has its chance again");
+}
+
+#[test]
+fn two_versions_that_break_do_not_play_ping_pong() {
+    let mut community = Community::after(TWO_LIVE);
+    assert_eq!(community.break_pool(2), Some(Remedy::FallBack("1".into())));
+    assert_eq!(community.break_pool(1), Some(Remedy::KeepTrying));
+    assert_eq!(community.break_pool(2), None);
+    assert_eq!(community.break_pool(1), Some(Remedy::KeepTrying));
+    assert_eq!(community.current(), "1");
+}
+
+#[test]
+fn a_rollback_after_a_fall_back_changes_nothing_and_says_so() {
+    let mut community = Community::after(THREE_LIVE);
+    community.perform(Broken(3));
+    let revision = community.revision;
+    assert_eq!(community.perform(Call(Rollback)), [Answer::AlreadyRolledBack]);
+    assert_eq!((community.current(), community.revision), ("2", revision));
+}
+
+#[test]
+fn a_rollback_to_a_quarantined_version_is_refused() {
+    let mut community = Community::after(TWO_LIVE);
+    community.perform(Broken(1));
+    assert_eq!(community.perform(Call(Rollback)), [Answer::Quarantined("1".into())]);
+    community.perform(Drained(1));
+    assert_eq!(community.perform(Call(Rollback)), [Answer::Quarantined("1".into())]);
+    assert_eq!(community.current(), "2");
+}
+
+#[test]
+fn a_version_that_breaks_while_another_loads_falls_back_and_the_deploy_takes_over() {
+    let mut community = Community::after(TWO_LIVE);
+    community.perform(Call(Deploy("3", "a")));
+    assert_eq!(community.break_pool(2), Some(Remedy::FallBack("1".into())));
+    assert_eq!((community.current(), community.state("3")), ("1", Some(State::Loading)));
+    assert_eq!(community.perform(Started(3)), [deployed(Takeover::Cold, "1")]);
+    assert_eq!(community.current(), "3");
+    assert_eq!(community.perform(Call(Rollback)), [rolled_back("3", "1", Takeover::Warm)]);
+}
+
+/// It is not current any more when its turn comes.
+#[test]
+fn a_version_that_breaks_is_refused_to_a_deploy_that_waits_in_line() {
+    let mut community = Community::after(TWO_LIVE);
+    community.perform(Call(Deploy("3", "a")));
+    community.perform(Call(Deploy("2", "a")));
+    community.perform(Broken(2));
+    let answers = community.perform(Started(3));
+    assert_eq!(answers, [deployed(Takeover::Cold, "1"), Answer::Quarantined("2".into())]);
+}
+
+/// Found by the search: the rollback that failed made the machine forget that it had fallen back.
+#[test]
+fn a_rollback_after_a_fall_back_is_a_repetition_though_a_cold_rollback_failed() {
+    let mut community = Community::after(THREE_LIVE);
+    community.perform(Call(Deploy("4", "a")));
+    community.perform(Started(4));
+    community.perform(Drained(3));
+    assert_eq!(community.perform(Call(Rollback)), [], "version 3 loads");
+    assert_eq!(community.break_pool(4), Some(Remedy::FallBack("2".into())));
+    assert_eq!(community.perform(StartFailed(5)), [Answer::StartFailed]);
+    assert_eq!(community.perform(Call(Rollback)), [Answer::AlreadyRolledBack]);
+    assert_eq!(community.current(), "2");
+}
+
+/// The repetition ended a deploy in line behind the rollback; then the dispatcher began anew, and the rollback was given up.
+#[test]
+fn a_rollback_is_not_refused_as_repeated_when_the_dispatcher_began_anew_before_it_was_done() {
+    let mut versions = versions_after(TWO_LIVE);
+    finish_draining(&mut versions);
+    let _loads = versions.handle(rollback(3));
+    let _waits = versions.handle(deploy(4, "3"));
+    let _overtakes = versions.handle(rollback(5));
+    let _gives_up = versions.restart();
+    let again = versions.handle(rollback(6));
+    assert!(again.contains(&Action::Start(PoolId::new(4), "1".into())), "{again:?}");
+}
+
 /// Found by the search: the flag stayed with the entry when its pool was replaced.
 #[test]
 fn a_version_that_is_started_again_has_nothing_to_recall() {
@@ -647,6 +1030,14 @@ fn a_dispatcher_that_begins_anew_gives_up_what_was_loading_and_keeps_the_current
     assert_eq!(versions.handle(Event::Started(PoolId::new(3))), [], "its late start is no news");
     assert_eq!(versions.find(&"4".into()), None);
     assert_eq!(versions.current().map(|current| current.version.as_str()), Some("2"));
+}
+
+#[test]
+fn a_dispatcher_that_begins_anew_remembers_what_is_quarantined() {
+    let mut community = Community::after(FELL_BACK);
+    assert_eq!(community.versions.restart(), []);
+    assert_eq!(community.perform(Call(Deploy("2", "a"))), [Answer::Quarantined("2".into())]);
+    assert_eq!(community.perform(Call(Rollback)), [Answer::AlreadyRolledBack]);
 }
 
 #[test]
@@ -723,7 +1114,8 @@ fn versions_after(steps: &[Step]) -> Versions {
 }
 
 fn deploy(verb: u64, version: &str) -> Event {
-    Event::Deploy { verb: VerbId::new(verb), version: version.into(), build: Build("a".to_owned()) }
+    let build = Build("a".to_owned());
+    Event::Deploy { verb: VerbId::new(verb), version: version.into(), build, force: false }
 }
 
 fn rollback(verb: u64) -> Event {

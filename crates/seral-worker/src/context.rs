@@ -4,6 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use seral_core::id::Attempt;
@@ -21,10 +24,12 @@ pub trait Host: Send + Sync {
     fn worker(&self) -> WorkerId;
     /// The runtime's clock, which tests may stop and advance.
     fn now(&self) -> Time;
-    /// Whether the job in hand is asked to end early.
-    fn is_cancelled(&self) -> bool;
-    /// Ready once the job in hand is asked to end early.
-    fn cancelled(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// Whether this job, in the worker's hand, is asked to end early.
+    fn is_cancelled(&self, job: JobId) -> bool;
+    /// Ready once this job, in the worker's hand, is asked to end early.
+    fn cancelled(&self, job: JobId) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// Runs code that blocks on a thread where it may. Ready when it has run; a panic in it goes on in whoever waits.
+    fn run_blocking(&self, code: Box<dyn FnOnce() + Send>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// What a worker is told when it starts.
@@ -120,18 +125,43 @@ impl JobContext {
         self.facts.deadline.map(|deadline| deadline.since(self.host.now()))
     }
 
-    /// Whether the job is asked to end early, because the ecosystem shuts down and its time is up. A job that ends now with a
-    /// [`Fault`](crate::Fault) is handed back uncharged.
+    /// Whether the job is asked to end early: its sender cancelled it, or the ecosystem shuts down and its time is up. A job that ends now with
+    /// any [`Fault`](crate::Fault) is not tried again: it is cancelled, or, at the shutdown, handed back uncharged. One that ends with an output is
+    /// done.
     pub fn is_cancelled(&self) -> bool {
-        self.host.is_cancelled()
+        self.host.is_cancelled(self.facts.id)
     }
 
     /// Waits until the job is asked to end early; see [`is_cancelled`](Self::is_cancelled). Meant for `select!`.
     ///
     /// Cancel safe: nothing is lost when the future is dropped.
     pub async fn cancelled(&self) {
-        self.host.cancelled().await;
+        self.host.cancelled(self.facts.id).await;
     }
+
+    /// Runs code that blocks, or computes for long, on a thread that is there for it, so that it holds up no other job.
+    ///
+    /// Not cancel safe: code that has begun runs to its end, though the future is dropped; its result is then lost.
+    ///
+    /// # Panics
+    ///
+    /// If `code` does, which is then a panic of the job.
+    pub async fn blocking<T: Send + 'static>(&self, code: impl FnOnce() -> T + Send + 'static) -> T {
+        let result = Arc::new(Mutex::new(None));
+        let put = Arc::clone(&result);
+        self.host.run_blocking(Box::new(move || *lock(&put) = Some(code()))).await;
+        let result = lock(&result).take();
+        match result {
+            Some(result) => result,
+            // The code was never run: the runtime is ending, and nobody waits any more.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that runs under it can panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for JobContext {

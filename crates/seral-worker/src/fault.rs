@@ -39,6 +39,8 @@ pub enum FaultKind {
     Discard,
     /// Set the job aside for a person, without further attempts.
     DeadLetter,
+    /// The job was asked to end, and did.
+    Cancelled,
 }
 
 impl From<FaultKind> for Failure {
@@ -49,6 +51,7 @@ impl From<FaultKind> for Failure {
             FaultKind::Snooze(delay) => Self::Snooze(delay),
             FaultKind::Discard => Self::Discard,
             FaultKind::DeadLetter => Self::DeadLetter,
+            FaultKind::Cancelled => Self::Cancelled,
         }
     }
 }
@@ -85,6 +88,12 @@ impl Fault {
         Self { kind: FaultKind::DeadLetter, why: why.into() }
     }
 
+    /// End the job, because [`is_cancelled`](crate::JobContext::is_cancelled) said so. Whoever waits for it hears that it was cancelled; if it is
+    /// the shutdown that asks, the job is handed back.
+    pub fn cancelled(why: impl Into<BoxError>) -> Self {
+        Self { kind: FaultKind::Cancelled, why: why.into() }
+    }
+
     /// What should become of the job.
     pub fn kind(&self) -> FaultKind {
         self.kind
@@ -94,18 +103,23 @@ impl Fault {
     pub fn why(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.why
     }
+
+    /// The texts of the error and of its sources, outermost first.
+    pub fn chain(&self) -> Vec<String> {
+        let mut chain = vec![self.why.to_string()];
+        let mut source = self.why.source();
+        while let Some(cause) = source {
+            chain.push(cause.to_string());
+            source = cause.source();
+        }
+        chain
+    }
 }
 
 /// The error and its sources, outermost first: `cannot charge: connection refused`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.why.fmt(f)?;
-        let mut source = self.why.source();
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
+        f.write_str(&self.chain().join(": "))
     }
 }
 
@@ -202,5 +216,6 @@ mod tests {
         let fault = "x".parse::<u8>().map_err(Outer).or_dead_letter().unwrap_err();
         assert_eq!(fault.kind(), FaultKind::DeadLetter);
         assert_eq!(fault.to_string(), "cannot read the order: invalid digit found in string");
+        assert_eq!(fault.chain(), ["cannot read the order", "invalid digit found in string"]);
     }
 }

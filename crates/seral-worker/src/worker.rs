@@ -2,10 +2,13 @@
 
 use std::future::Future;
 
+use seral_core::id::Attempt;
+
 use crate::context::Cycle;
 use crate::context::JobContext;
 use crate::context::StartContext;
 use crate::fault::Fault;
+use crate::fault::FaultKind;
 
 /// Code that processes jobs, one at a time, with state of its own.
 ///
@@ -50,8 +53,9 @@ pub trait Worker: Send + 'static {
 
     /// Processes one job.
     ///
-    /// Must not block the thread: other workers run on it. The future is dropped at its next `await` only if the ecosystem shuts down
-    /// and its time is up; the job is then handed back.
+    /// Must not block the thread: other workers run on it. Code that blocks goes into [`JobContext::blocking`]. The future is dropped at its
+    /// next `await` if the job has a timeout and that is over; then the job counts as failed. It is also dropped if the ecosystem shuts down and
+    /// its time is up; then the job is handed back.
     ///
     /// # Errors
     ///
@@ -62,6 +66,33 @@ pub trait Worker: Send + 'static {
         job: &Self::Job,
         cx: &JobContext,
     ) -> impl Future<Output = Result<Self::Output, Fault>> + Send;
+
+    /// Says what becomes of a job that failed; by default what the fault says. `Retry` leaves the pause to the retry policy, `RetryAfter` sets it,
+    /// `DeadLetter` and `Discard` end it before its attempts are used up. More attempts than the policy allows are not made.
+    ///
+    /// Called after an attempt that ended with a fault, or with a timeout. Not called after a panic: the worker is gone by then. A panic in here
+    /// makes the worker anew, and the fault decides.
+    ///
+    /// ```
+    /// # use seral_worker::{Attempt, Fault, FaultKind, JobContext, Worker};
+    /// # struct Mailer;
+    /// # impl Worker for Mailer {
+    /// #     type Job = String;
+    /// #     type Output = ();
+    /// #     async fn process(&mut self, _: &String, _: &JobContext) -> Result<(), Fault> { Ok(()) }
+    /// fn retry(&self, fault: &Fault, attempt: Attempt) -> FaultKind {
+    ///     match fault.why().downcast_ref::<std::io::Error>() {
+    ///         // The mail server is told to come back in a minute, twice that, and so on.
+    ///         Some(_) => FaultKind::RetryAfter(std::time::Duration::from_secs(60) * attempt.get()),
+    ///         None => fault.kind(),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    fn retry(&self, fault: &Fault, attempt: Attempt) -> FaultKind {
+        let _ = attempt;
+        fault.kind()
+    }
 
     /// Called between batches: flush, shrink a cache, tune yourself by how it went.
     fn optimize(&mut self, cycle: &Cycle) -> impl Future<Output = ()> + Send {

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use seral_core::id::Revision;
+use seral_core::id::Version;
 use seral_core::mailbox::Queued;
 use seral_core::mailbox::Refusal;
 use seral_core::mailbox::Sender;
@@ -190,27 +191,31 @@ impl<J, O> DataPlane<J, O> {
         }
     }
 
-    /// Waits until a new job would probably be admitted. Does not wait for a worker of this community, which makes the room.
-    pub(crate) async fn ready(&self) -> Result<(), SendError<()>> {
+    /// Waits until a new job, that names this version if any, would probably be admitted. Does not wait for a worker of this community, which
+    /// makes the room.
+    pub(crate) async fn ready(&self, pin: Option<&Version>) -> Result<(), SendError<()>> {
         let from = inside::sender_to(self.place);
         loop {
             if self.turns_away() {
                 return Err(SendError::Closed(()));
             }
             let table = self.routes.load_full();
-            match &table.current {
-                None if from == Sender::Inside => return Err(SendError::NoVersion(())),
-                None => {
+            match table.resolve(pin) {
+                Err(NoRoute::PinUnserved) => return Err(self.unserved(pin)),
+                Err(NoRoute::NoVersion) if from == Sender::Inside => return Err(SendError::NoVersion(())),
+                Err(NoRoute::NoVersion) => {
                     let newer = self.routes.newer_than(table.revision, || self.turns_away());
                     self.intake.unless_closed(|| self.turns_away(), newer).await;
                 }
-                Some(pool) => {
-                    match pool.mailbox.has_room(from, false) {
+                Ok(pool) => {
+                    match pool.mailbox.has_room(from, pin.is_some()) {
                         Ok(()) => return Ok(()),
                         Err(Refusal::Full) if from == Sender::Inside => return Err(SendError::Full(())),
+                        // The version takes nothing any more, and no newer table will change that.
+                        Err(Refusal::Gate) if pin.is_some() => return Err(self.unserved(pin)),
                         Err(Refusal::Full | Refusal::Gate) => {}
                     }
-                    let mut room = pool.mailbox.room(from, false);
+                    let mut room = pool.mailbox.room(from, pin.is_some());
                     self.intake.unless_closed(|| self.turns_away(), &mut room).await;
                 }
             }
@@ -231,6 +236,17 @@ impl<J, O> DataPlane<J, O> {
             Stage::Open => false,
             Stage::WorkersOnly => !inside::is_worker_of(self.root.place),
             Stage::Closed => true,
+        }
+    }
+
+    /// Why no job goes to the version of this name, or to any version.
+    pub(crate) fn unserved(&self, version: Option<&Version>) -> SendError<()> {
+        match version {
+            Some(version) => {
+                let current = self.current_version();
+                SendError::PinUnserved { job: (), version: version.clone(), current }
+            }
+            None => SendError::NoVersion(()),
         }
     }
 

@@ -9,14 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use seral_core::heartbeat::Change;
+use seral_core::heartbeat::Condition;
+use seral_core::id::Attempt;
+use seral_core::id::WorkerId;
 use seral_core::time::Time;
 
 use crate::community::Community;
 use crate::dead_letter::DeadLetter;
 use crate::desk::Urge;
+use crate::event::Event;
 use crate::hand_back::HandBackReason;
 use crate::hand_back::HandedBack;
+use crate::inside::Place;
 use crate::intake::Stage;
+use crate::pool_actor::PoolMessage;
+use crate::pool_handle::PoolHandle;
 use crate::verb::Message;
 use crate::view::CommunityView;
 
@@ -41,8 +49,11 @@ pub(crate) trait AnyCommunity: Send + Sync {
     fn job_type(&self) -> &'static str;
     fn output_type(&self) -> &'static str;
     fn describe(&self) -> CommunityView;
-    /// For the watcher: takes jobs back that lie behind one that blocks its thread, and passes on wake-ups that do not arrive.
-    fn look(&self);
+    /// Later communities have greater places.
+    fn place(&self) -> Place;
+    /// For the watcher: takes jobs back that lie behind one that blocks its thread, passes on wake-ups that do not arrive, and tells of workers
+    /// that are not well.
+    fn look(&self, now: Time);
     /// Closes the intake further.
     fn close_to(&self, stage: Stage);
     /// A number that grows with each job that is admitted, and with each that moves between places. If it is the same before and after a look at
@@ -81,11 +92,19 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         self.control.describe()
     }
 
-    fn look(&self) {
+    fn place(&self) -> Place {
+        self.control.plane.place
+    }
+
+    fn look(&self, now: Time) {
+        let policy = self.control.plane.limits.heartbeat;
         for pool in self.control.handles() {
             pool.mailbox.hurry();
             for desk in pool.desks() {
-                if desk.is_stuck() {
+                if let Some(change) = desk.look(policy, now) {
+                    self.tell_condition(&pool, desk.worker, change);
+                }
+                if !desk.at_job_for().is_zero() {
                     pool.take_back(&desk);
                 }
             }
@@ -129,7 +148,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         let plane = &self.control.plane;
         let no_delayed_due = {
             let delayed = plane.delayed.lock();
-            delayed.due_after(until) == delayed.len()
+            delayed.next_due().is_none_or(|due| due > until)
         };
         no_delayed_due
             && plane.jobs_moving() == 0
@@ -197,7 +216,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         Box::pin(async move {
             let plane = &self.control.plane;
             let mut jobs = std::mem::take(&mut *plane.handed_back.lock());
-            let letters = plane.dead.take();
+            let letters = plane.dead.take(|_| true);
             let mut handed = HandBack { jobs: jobs.len(), dead_letters: letters.len(), taken: true };
             jobs.extend(letters.into_iter().map(from_dead_letter));
             if jobs.is_empty() {
@@ -227,13 +246,32 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
     }
 }
 
+impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
+    /// A worker is not as it should be, or it is again. Beside one that is blocked, another is started.
+    fn tell_condition(&self, pool: &PoolHandle<J, O>, worker: WorkerId, change: Change) {
+        let Change { from, to, job, after } = change;
+        self.control.plane.tell(|community| Event::WorkerCondition {
+            community,
+            version: pool.version.clone(),
+            worker,
+            condition: to,
+            before: from,
+            job,
+            after,
+        });
+        if from == Condition::Blocked || to == Condition::Blocked {
+            self.control.tell_pool(pool.id, PoolMessage::Blocked(worker, to == Condition::Blocked));
+        }
+    }
+}
+
 fn from_dead_letter<J>(letter: DeadLetter<J>) -> HandedBack<J> {
     HandedBack {
         job: letter.job,
         id: letter.id,
         key: letter.key,
         pin: letter.pin,
-        attempt: letter.attempts,
+        attempt: Attempt::nth(letter.attempts),
         reason: HandBackReason::DeadLetter(letter.reason),
     }
 }

@@ -12,13 +12,15 @@ use std::time::Duration;
 use ractor::DerivedActorRef;
 use seral_core::id::JobId;
 use seral_core::id::Version;
+use seral_core::id::WorkerId;
 use tokio::sync::oneshot;
 
 use crate::admission::Obstacle;
 use crate::control::Control;
-use crate::dead_letter::DeadLetter;
+use crate::dead_letters::DeadLetters;
 use crate::error::AskError;
 use crate::error::DeployError;
+use crate::error::JobError;
 use crate::error::RollbackError;
 use crate::error::ScaleError;
 use crate::error::SendAllError;
@@ -28,10 +30,10 @@ use crate::event::Events;
 use crate::inside;
 use crate::job::Envelope;
 use crate::job::Extras;
-use crate::job::JobHandle;
 use crate::pool::Pool;
 use crate::pool_actor::PoolMessage;
 use crate::submit::Submit;
+use crate::trace;
 use crate::verb::Deployment;
 use crate::verb::Message;
 use crate::verb::Rollback;
@@ -39,6 +41,7 @@ use crate::verb::Submission;
 use crate::view::CommunityView;
 use crate::view::VersionState;
 use crate::view::VersionView;
+use crate::view::WorkerView;
 
 /// How long [`Community::ask`] waits for its job to be started. Longer than any patient caller, short enough that nothing waits for ever.
 const ASK_DEADLINE: Duration = Duration::from_secs(60);
@@ -83,7 +86,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     pub async fn send(&self, job: J) -> Result<JobId, SendError<J>> {
         let plane = &self.control.plane;
         let id = plane.next_job();
-        plane.admit(Envelope::new(id, job)).await?;
+        let mut envelope = Envelope::new(id, job);
+        trace::note_sender(&mut envelope);
+        plane.admit(envelope).await?;
         Ok(id)
     }
 
@@ -95,7 +100,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     pub fn try_send(&self, job: J) -> Result<JobId, SendError<J>> {
         let plane = &self.control.plane;
         let id = plane.next_job();
-        match plane.try_admit(Envelope::new(id, job)) {
+        let mut envelope = Envelope::new(id, job);
+        trace::note_sender(&mut envelope);
+        match plane.try_admit(envelope) {
             Ok(()) => Ok(id),
             Err((back, obstacle)) => Err(refusal(back.payload, &obstacle)),
         }
@@ -121,8 +128,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         let deadline = Some(plane.now().after(ASK_DEADLINE));
         envelope.reply = Some(reply);
         envelope.extras = Some(Box::new(Extras { deadline, askers, ..Extras::default() }));
+        trace::note_sender(&mut envelope);
         plane.admit(envelope).await?;
-        JobHandle { id, outcome }.await.map_err(AskError::Job)
+        outcome.await.unwrap_or(Err(JobError::RuntimeGone)).map_err(AskError::Job)
     }
 
     /// The long form: `submit(job).key("customer-42").delay(d).await` gives a handle for the job's outcome.
@@ -138,7 +146,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     ///
     /// `Closed` when the community is shutting down; from a worker of it, `Full` or `NoVersion`.
     pub async fn ready(&self) -> Result<(), SendError<()>> {
-        self.control.plane.ready().await
+        self.control.plane.ready(None).await
     }
 
     /// Sends all jobs of an iterator. A job is taken from it only when there is room for it, so that what was not sent is still there when
@@ -156,12 +164,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         let plane = &self.control.plane;
         let mut sent = 0;
         while jobs.size_hint().1 != Some(0) {
-            plane.ready().await.map_err(|why| SendAllError { sent, why: why.map(|()| None) })?;
+            plane.ready(None).await.map_err(|why| SendAllError { sent, why: why.map(|()| None) })?;
             while plane.has_room() {
                 let Some(job) = jobs.next() else { return Ok(sent) };
                 // Room was seen for it. If another sender took that, this one goes over the capacity, as a worker may: the job is out of the
                 // iterator and must not wait.
-                let refused = match plane.admit_in_hand(Envelope::new(plane.next_job(), job)) {
+                let mut envelope = Envelope::new(plane.next_job(), job);
+                trace::note_sender(&mut envelope);
+                let refused = match plane.admit_in_hand(envelope) {
                     Ok(()) => None,
                     Err((back, obstacle)) => Some(refusal(Some(back.payload), &obstacle)),
                 };
@@ -187,7 +197,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// current gets no new jobs, finishes what it has, and leaves. Await it to deploy.
     ///
     /// The name of a version belongs to one build. Deployed again, the current version stays as it is; a draining one becomes current
-    /// again at once; one that is gone is started again.
+    /// again at once; one that is gone is started again. One that was left because its workers could not be kept running needs
+    /// [`force`](Deploy::force).
     ///
     /// Once polled, the deploy finishes though the future is dropped.
     ///
@@ -195,7 +206,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     ///
     /// [`DeployError`]; then nothing has changed for any other version.
     pub fn deploy(&self, version: impl Into<Version>, pool: Pool<J, O>) -> Deploy<J, O> {
-        Deploy { community: self.clone(), version: version.into(), pool }
+        Deploy { community: self.clone(), version: version.into(), pool, force: false }
     }
 
     /// Goes back to the version that was current before this one.
@@ -287,9 +298,21 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         self.control.plane.root.events.subscribe()
     }
 
-    /// Takes all dead letters: the jobs that were set aside for a person.
-    pub fn take_dead_letters(&self) -> Vec<DeadLetter<J>> {
-        self.control.plane.dead.take()
+    /// How each worker is, by its number.
+    pub fn heartbeats(&self) -> Vec<WorkerView> {
+        let plane = &self.control.plane;
+        plane.root.directory.list(|community| community == plane.place)
+    }
+
+    /// How this worker is, if it is there.
+    pub fn worker(&self, id: WorkerId) -> Option<WorkerView> {
+        let plane = &self.control.plane;
+        plane.root.directory.find(plane.place, id)
+    }
+
+    /// The jobs that were set aside for a person: look, choose, replay, discard.
+    pub fn dead_letters(&self) -> DeadLetters<J, O> {
+        DeadLetters::all(&self.control.plane)
     }
 
     /// For tests of recovery: breaks something.
@@ -341,6 +364,15 @@ pub struct Deploy<J, O> {
     community: Community<J, O>,
     version: Version,
     pool: Pool<J, O>,
+    force: bool,
+}
+
+impl<J, O> Deploy<J, O> {
+    /// Deploys the version though it is quarantined: it was left because its workers could not be kept running.
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Deploy<J, O> {
@@ -348,9 +380,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Deploy<J, O> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { community, version, pool } = self;
+        let Self { community, version, pool, force } = self;
         Box::pin(async move {
-            let deploy = |answer| Message::Deploy(version, pool, answer);
+            let deploy = |answer| Message::Deploy { version, pool, force, answer };
             community.command(deploy).await.unwrap_or(Err(DeployError::Interrupted))
         })
     }

@@ -109,6 +109,7 @@ impl<J, O, M> Control<J, O, M> {
         let hook = self.hand_back.lock().take();
         // Outside of the locks: these are destructors of the user's.
         drop_guarded((specs, running, hook));
+        self.plane.dead.forget_hook();
     }
 
     /// Whether any pool's actor is alive.

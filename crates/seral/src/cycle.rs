@@ -1,14 +1,16 @@
 //! The worker's cycle, the one loop of the product: *beat, get jobs, process, optimize, repeat.*
 //!
 //! A panic in `process` is the job's failure: it is caught where it happens, the job is settled by the retry policy, and the worker is made
-//! anew. A panic anywhere else ends the actor that runs the cycle, and its pool starts another.
+//! anew, here and at once. If no attempt came to an end since the worker's last start, its actor ends instead, and so it does after a panic anywhere
+//! else; then its pool starts another, with growing delays.
 
-use std::any::Any;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
+use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,21 +18,29 @@ use ractor::ActorProcessingErr;
 use seral_core::tune;
 use seral_core::tune::Batch;
 use seral_worker::Cycle;
+use seral_worker::Fault;
+use seral_worker::FaultKind;
 use seral_worker::Host;
 use seral_worker::JobContext;
 use seral_worker::StartContext;
 use seral_worker::Worker;
+use tokio::time::Instant;
+use tokio::time::Sleep;
 
 use crate::desk::Desk;
-use crate::desk::WorkerState;
 use crate::inside;
+use crate::job::Envelope;
 use crate::lease::Chair;
 use crate::lease::InHand;
 use crate::lease::Lease;
+use crate::panics::Panicked;
 use crate::plane::DataPlane;
 use crate::pool_handle::PoolHandle;
 use crate::settlement::Ended;
+use crate::settlement::timed_out;
+use crate::trace::AttemptSpan;
 use crate::user_code::drop_guarded;
+use crate::vitals::WorkerState;
 
 /// After so many jobs in one go a worker lets other tasks run: rarely enough to cost nothing, often enough that a burst of tiny jobs does
 /// not keep a neighbour waiting for more than some ten microseconds.
@@ -64,15 +74,21 @@ pub(crate) async fn work<W: Worker>(
     let mut batch = tune::BATCH_MAX;
     loop {
         desk.beat();
+        desk.set_batch(batch);
         let Some(lease) = chair.get_jobs(batch).await else { break };
         let done = hired.process(&lease).await;
-        if done.panicked {
+        if let Some(why) = done.panicked {
             drop(lease);
             chair.report();
             drop_guarded(hired);
             if chair.is_over() {
                 return Ok(());
             }
+            if !desk.has_ended_a_job() {
+                return Err(why.into());
+            }
+            desk.restarted();
+            chair.tell_rebuilt(why);
             hired = Hired::start(factory, &desk, start_deadline).await?;
         } else {
             batch = hired.optimize(batch, lease, done).await;
@@ -100,8 +116,8 @@ struct Done {
     processed: usize,
     failed: usize,
     gave_back: bool,
-    /// The last job made the worker panic: it is to be made anew.
-    panicked: bool,
+    /// The last job made the worker panic, with this text: it is to be made anew.
+    panicked: Option<String>,
 }
 
 impl<W: Worker> Hired<W> {
@@ -135,11 +151,11 @@ impl<W: Worker> Hired<W> {
         let mut done = Done::default();
         while let Some(hand) = lease.begin() {
             let ended = self.attempt(&hand, lease, &mut done).await;
-            done.panicked = matches!(ended, Ended::Panicked(_));
             done.processed += 1;
             done.failed += usize::from(!matches!(ended, Ended::Done(_)));
             hand.settle(ended);
-            if done.panicked {
+            if done.panicked.is_some() {
+                self.desk.panicked();
                 break;
             }
             self.let_others_run().await;
@@ -155,10 +171,31 @@ impl<W: Worker> Hired<W> {
         done: &mut Done,
     ) -> Ended<W::Output> {
         let Some(job) = hand.job() else { return Ended::Lost };
-        if job.is_expired(|| self.desk.now()) {
-            return Ended::Expired;
+        let mut timeout = lease.chair().timeout();
+        let span = AttemptSpan::of(job, lease.chair());
+        if let Some(extras) = &job.extras {
+            if extras.cancellation.as_ref().is_some_and(|it| it.is_asked_as_it_begins()) {
+                return Ended::Cancelled;
+            }
+            if job.is_expired(|| self.desk.now()) {
+                return Ended::Expired;
+            }
+            timeout = extras.timeout.or(timeout);
         }
         let _askers = inside::Askings::of(job.extras.as_ref().and_then(|extras| extras.askers.clone()));
+        let ended = self.run(job, lease, timeout, &span, done).await;
+        self.ask_worker(job, ended, done)
+    }
+
+    /// Runs the worker's code for this job to its end, or as far as it may go.
+    async fn run(
+        &mut self,
+        job: &Envelope<W::Job, W::Output>,
+        lease: &Lease<'_, W::Job, W::Output>,
+        timeout: Option<Duration>,
+        span: &AttemptSpan,
+        done: &mut Done,
+    ) -> Ended<W::Output> {
         let cx = match &mut self.cx {
             Some(cx) => {
                 cx.turn_to(job.facts());
@@ -171,22 +208,74 @@ impl<W: Worker> Hired<W> {
         };
         let desk = &self.desk;
         let worker = &mut self.worker;
+        let mut patience = timeout.map(Patience::begin);
         // Called inside a future, so that a `process` that panics before its first line is caught as well.
-        let mut process = pin!(async { worker.process(&job.payload, cx).await });
-        poll_fn(|task| {
-            let polled = catch_unwind(AssertUnwindSafe(|| process.as_mut().poll(task)));
+        let mut process = pin!(Some(async { worker.process(&job.payload, cx).await }));
+        let ended = poll_fn(|task| {
+            desk.set_waits(false);
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                span.in_scope(|| match process.as_mut().as_pin_mut() {
+                    Some(process) => process.poll(task),
+                    None => Poll::Pending,
+                })
+            }));
             match polled {
                 Ok(Poll::Ready(Ok(output))) => Poll::Ready(Ended::Done(output)),
-                Ok(Poll::Ready(Err(fault))) => Poll::Ready(Ended::Fault(fault)),
-                Err(panic) => Poll::Ready(Ended::Panicked(panic_text(&*panic))),
+                Ok(Poll::Ready(Err(fault))) => {
+                    let kind = fault.kind();
+                    Poll::Ready(Ended::Fault(fault, kind))
+                }
+                Err(panic) => Poll::Ready(Ended::Panicked(Panicked::caught(&*panic))),
                 Ok(Poll::Pending) => {
+                    desk.set_waits(true);
                     // The job has to wait for something; those behind it must not.
                     done.gave_back |= lease.give_back_rest();
-                    desk.poll_abandon(task).map(|()| Ended::Interrupted)
+                    if desk.poll_abandon(task).is_ready() {
+                        return Poll::Ready(Ended::Interrupted);
+                    }
+                    let over = patience.as_mut().map_or(Poll::Pending, |patience| patience.poll_over(task));
+                    over.map(|after| Ended::TimedOut(after, FaultKind::Retry))
                 }
             }
         })
-        .await
+        .await;
+        desk.set_waits(false);
+        // What the job left unfinished is dropped here, where a panic in it is caught.
+        match catch_unwind(AssertUnwindSafe(|| process.set(None))) {
+            Ok(()) => ended,
+            Err(panic) => Ended::Panicked(Panicked::caught(&*panic)),
+        }
+    }
+
+    /// Asks the worker what should become of a job that failed.
+    fn ask_worker(
+        &self,
+        job: &Envelope<W::Job, W::Output>,
+        ended: Ended<W::Output>,
+        done: &mut Done,
+    ) -> Ended<W::Output> {
+        let mut ask = |fault: &Fault| {
+            catch_unwind(AssertUnwindSafe(|| self.worker.retry(fault, job.attempt))).unwrap_or_else(|panic| {
+                let panic = Panicked::caught(&*panic);
+                done.panicked = Some(format!("`retry` panicked: {}", panic.text));
+                fault.kind()
+            })
+        };
+        match ended {
+            Ended::Fault(fault, _) => {
+                let kind = ask(&fault);
+                Ended::Fault(fault, kind)
+            }
+            Ended::TimedOut(after, _) => {
+                let kind = ask(&Fault::retry(timed_out(after)));
+                Ended::TimedOut(after, kind)
+            }
+            Ended::Panicked(panic) => {
+                done.panicked = Some(format!("`process` panicked: {}", panic.text));
+                Ended::Panicked(panic)
+            }
+            ended => ended,
+        }
     }
 
     /// Tunes the size of the batch, then lets the worker tune itself.
@@ -219,13 +308,27 @@ impl<W: Worker> Hired<W> {
     }
 }
 
-/// What a panic says.
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "without a text".to_owned()
+/// How long a job may take. The timer is set only if the job waits for something at all.
+struct Patience {
+    after: Duration,
+    began: Instant,
+    over: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    fn begin(after: Duration) -> Self {
+        Self { after, began: Instant::now(), over: None }
+    }
+
+    /// Ready once the time is over.
+    fn poll_over(&mut self, task: &mut Context<'_>) -> Poll<Duration> {
+        let over = self.over.get_or_insert_with(|| {
+            // A time that the clock cannot tell is as good as none.
+            Box::pin(match self.began.checked_add(self.after) {
+                Some(at) => tokio::time::sleep_until(at),
+                None => tokio::time::sleep(Duration::MAX),
+            })
+        });
+        over.as_mut().poll(task).map(|()| self.after)
     }
 }

@@ -2,18 +2,16 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use seral_core::id::JobId;
 use seral_core::versions::Entry;
 use seral_core::versions::State;
 
 use crate::control::Control;
-use crate::desk::Desk;
 use crate::desk::Tally;
+use crate::heartbeat::Vital;
 use crate::pool_handle::PoolHandle;
 use crate::view::CommunityView;
 use crate::view::Holder;
 use crate::view::VersionView;
-use crate::view::WorkerView;
 
 /// What one pool has.
 struct PoolCounts {
@@ -42,6 +40,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             (state.versions.revision().get(), current, versions)
         };
         let unrouted = plane.unrouted.lock().len() as u64;
+        let (delayed, next_due) = {
+            let delayed = plane.delayed.lock();
+            (delayed.len() as u64, delayed.next_due())
+        };
         let mut view = CommunityView {
             name: plane.name.to_string(),
             revision,
@@ -52,13 +54,16 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             faults: counters.faults_before.load(Relaxed),
             waiting: unrouted,
             fenced: plane.fence.waiting() as u64,
-            delayed: plane.delayed.lock().len() as u64,
+            delayed,
+            next_due: next_due.map(|due| due.since(plane.now())),
             running: 0,
             in_transit: 0,
             discarded: counters.discarded.load(Relaxed),
             expired: counters.expired.load(Relaxed),
+            cancelled: counters.cancelled.load(Relaxed),
             dead: dead.kept,
             overflowed: dead.overflowed,
+            dead_discarded: dead.discarded,
             handed_back: dead.taken + counters.handed_back.load(Relaxed),
         };
         for counts in self.handles().iter().map(|pool| count(pool)) {
@@ -77,6 +82,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             community: self.plane.name.to_string(),
             name: entry.version.to_string(),
             state: entry.state.into(),
+            quarantined: entry.quarantined,
             workers: 0,
             waiting: 0,
             running: 0,
@@ -87,7 +93,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         };
         let Some(pool) = pool else { return view };
         let counts = count(pool);
-        view.each_worker = pool.desks().iter().map(|desk| worker_view(desk)).collect();
+        view.each_worker = pool.desks().iter().map(|desk| desk.view()).collect();
         view.workers = view.each_worker.len();
         view.waiting = counts.waiting + counts.not_begun;
         view.running = counts.running;
@@ -117,18 +123,6 @@ where
     }
 }
 
-fn worker_view<J, O>(desk: &Desk<J, O>) -> WorkerView {
-    let tally = desk.tally();
-    WorkerView {
-        id: desk.worker.get(),
-        state: desk.state(),
-        job: desk.in_hand().map(JobId::get),
-        done: tally.done,
-        faults: tally.faults,
-        beats: desk.beats(),
-    }
-}
-
 /// Who holds up a draining version.
 fn holders<J, O>(pool: &PoolHandle<J, O>) -> Vec<Holder>
 where
@@ -140,7 +134,7 @@ where
     let waiting = counts.waiting + desks.iter().map(|desk| desk.not_begun()).sum::<usize>();
     let running = desks.iter().filter_map(|desk| {
         let job = desk.in_hand()?.get();
-        Some(Holder::Running { job, worker: desk.worker.get(), at_least: desk.busy_at_least() })
+        Some(Holder::Running { job, worker: desk.worker.get(), at_least: desk.at_job_for() })
     });
     let in_hand = desks.iter().filter(|desk| desk.in_hand().is_some()).count();
     let not_begun: usize = desks.iter().map(|desk| desk.not_begun()).sum();

@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
@@ -21,6 +23,11 @@ use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use seral_core::heartbeat::Change;
+use seral_core::heartbeat::Doing;
+use seral_core::heartbeat::HeartbeatPolicy;
+use seral_core::heartbeat::Pulse;
+use seral_core::heartbeat::Sight;
 use seral_core::id::JobId;
 use seral_core::id::Version;
 use seral_core::id::WorkerId;
@@ -29,24 +36,10 @@ use seral_worker::Host;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::heartbeat::Vital;
 use crate::job::Envelope;
-use crate::watcher;
-
-/// Where a worker is in its life: one way, from top to bottom, except that one that panicked starts again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[non_exhaustive]
-pub enum WorkerState {
-    /// Its factory and `start` run.
-    Starting,
-    /// It takes jobs.
-    Running,
-    /// It finishes the job in hand and takes no more.
-    Quiet,
-    /// Its `stop` runs.
-    Stopping,
-    /// It is gone.
-    Stopped,
-}
+use crate::vitals::WorkerState;
+use crate::vitals::WorkerView;
 
 /// What a worker is asked to do beyond its cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +56,7 @@ pub(crate) enum Urge {
 pub(crate) struct Desk<J, O> {
     pub(crate) worker: WorkerId,
     version: Version,
+    community: Arc<str>,
     clock: Clock,
     jobs: Mutex<VecDeque<Envelope<J, O>>>,
 
@@ -71,16 +65,24 @@ pub(crate) struct Desk<J, O> {
     begun: AtomicU64,
     done: AtomicU64,
     faults: AtomicU64,
+    panics: AtomicU64,
+    restarts: AtomicU64,
+    batch: AtomicUsize,
+    /// How often the job in hand has begun to wait for something, and has gone on: odd while it waits.
+    waits: AtomicU64,
+    /// Whether the worker waits for jobs.
+    is_idle: AtomicBool,
     /// The id of the job in hand plus one; zero for none.
     in_hand: AtomicU64,
     /// Settled jobs that the mailbox has not been told of.
     unreported: AtomicUsize,
 
-    /// Written by the watcher alone: the value of `begun` at its last look, and for how many looks it has been the same.
-    seen_begun: AtomicU64,
-    looks: AtomicU64,
+    /// What the watcher makes of it.
+    pulse: Mutex<Pulse>,
 
     urge: AtomicU8,
+    /// The id of the job that is asked to end, plus one; zero for none.
+    cancelled_job: AtomicU64,
     /// The worker, while it waits for something in a job.
     waiting: Mutex<Option<Waker>>,
     /// Whoever waits to be told that the job should end.
@@ -102,10 +104,17 @@ impl std::ops::AddAssign for Tally {
 }
 
 impl<J, O> Desk<J, O> {
-    pub(crate) fn new(worker: WorkerId, version: Version, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(
+        worker: WorkerId,
+        version: Version,
+        community: Arc<str>,
+        clock: Clock,
+        restarts: u64,
+    ) -> Arc<Self> {
         Arc::new(Self {
             worker,
             version,
+            community,
             clock,
             jobs: Mutex::new(VecDeque::new()),
             state: AtomicU8::new(WorkerState::Starting as u8),
@@ -113,10 +122,15 @@ impl<J, O> Desk<J, O> {
             begun: AtomicU64::new(0),
             done: AtomicU64::new(0),
             faults: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            restarts: AtomicU64::new(restarts),
+            batch: AtomicUsize::new(0),
+            waits: AtomicU64::new(0),
+            is_idle: AtomicBool::new(false),
             in_hand: AtomicU64::new(0),
             unreported: AtomicUsize::new(0),
-            seen_begun: AtomicU64::new(0),
-            looks: AtomicU64::new(0),
+            pulse: Mutex::new(Pulse::default()),
+            cancelled_job: AtomicU64::new(0),
             urge: AtomicU8::new(Urge::None as u8),
             waiting: Mutex::new(None),
             cancelled: Notify::new(),
@@ -165,6 +179,33 @@ impl<J, O> Desk<J, O> {
         self.unreported.store(self.unreported.load(Relaxed) + 1, Relaxed);
     }
 
+    /// The job in hand begins to wait for something, or goes on.
+    pub(crate) fn set_waits(&self, waits: bool) {
+        let now = self.waits.load(Relaxed);
+        if (now % 2 == 1) != waits {
+            self.waits.store(now + 1, Relaxed);
+        }
+    }
+
+    /// The worker begins to wait for jobs, or has got some.
+    pub(crate) fn set_idle(&self, idle: bool) {
+        self.is_idle.store(idle, Relaxed);
+    }
+
+    pub(crate) fn set_batch(&self, batch: usize) {
+        self.batch.store(batch, Relaxed);
+    }
+
+    /// The worker has panicked.
+    pub(crate) fn panicked(&self) {
+        bump(&self.panics);
+    }
+
+    /// The worker is made anew.
+    pub(crate) fn restarted(&self) {
+        bump(&self.restarts);
+    }
+
     /// Settled jobs since this was last asked.
     pub(crate) fn take_unreported(&self) -> usize {
         let settled = self.unreported.load(Relaxed);
@@ -195,8 +236,14 @@ impl<J, O> Desk<J, O> {
         Tally { done: self.done.load(Relaxed), faults: self.faults.load(Relaxed) }
     }
 
-    pub(crate) fn beats(&self) -> u64 {
-        self.beats.load(Relaxed)
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Relaxed)
+    }
+
+    /// Whether the worker has brought an attempt to an end since its start, well or not, without a panic.
+    pub(crate) fn has_ended_a_job(&self) -> bool {
+        let tally = self.tally();
+        tally.done + tally.faults > self.panics.load(Relaxed)
     }
 
     pub(crate) fn in_hand(&self) -> Option<JobId> {
@@ -209,19 +256,26 @@ impl<J, O> Desk<J, O> {
 
     // ---- watching --------------------------------------------------------------------------------------------------
 
-    /// For the watcher, at intervals: whether the worker has been at the same job since the last look.
-    pub(crate) fn is_stuck(&self) -> bool {
-        let begun = self.begun.load(Relaxed);
-        let same = self.in_hand().is_some() && self.seen_begun.swap(begun, Relaxed) == begun;
-        let looks = if same { self.looks.load(Relaxed) + 1 } else { 0 };
-        self.looks.store(looks, Relaxed);
-        same
+    /// For the watcher, at intervals. Returns what has changed.
+    pub(crate) fn look(&self, policy: HeartbeatPolicy, now: Time) -> Option<Change> {
+        let steps = [&self.begun, &self.waits, &self.beats].map(|counter| counter.load(Relaxed));
+        let sight = Sight { doing: self.doing(), steps: steps.iter().sum() };
+        self.pulse.lock().look(policy, now, sight)
+    }
+
+    fn doing(&self) -> Doing {
+        match (self.in_hand(), self.state()) {
+            (Some(job), _) if self.waits.load(Relaxed) % 2 == 1 => Doing::Waiting(job),
+            (Some(job), _) => Doing::Running(job),
+            (None, WorkerState::Starting | WorkerState::Stopped) => Doing::Nothing,
+            (None, _) if self.is_idle.load(Relaxed) => Doing::Nothing,
+            (None, _) => Doing::Between,
+        }
     }
 
     /// For how long the worker has been at its job, as far as the watcher noticed.
-    pub(crate) fn busy_at_least(&self) -> Duration {
-        let looks = u32::try_from(self.looks.load(Relaxed)).unwrap_or(u32::MAX);
-        watcher::INTERVAL.saturating_mul(looks)
+    pub(crate) fn at_job_for(&self) -> Duration {
+        self.pulse.lock().at_job_for()
     }
 
     // ---- urging ----------------------------------------------------------------------------------------------------
@@ -234,6 +288,18 @@ impl<J, O> Desk<J, O> {
         if let Some(worker) = waiting {
             worker.wake();
         }
+    }
+
+    /// Asks the job of this number to end, if it is the one in hand.
+    pub(crate) fn cancel(&self, job: JobId) {
+        if self.in_hand() == Some(job) {
+            self.cancelled_job.store(job.get() + 1, Release);
+            self.cancelled.notify_waiters();
+        }
+    }
+
+    fn is_asked_to_end(&self, job: JobId) -> bool {
+        self.is_urged(Urge::Cancel) || self.cancelled_job.load(Acquire) == job.get() + 1
     }
 
     /// For the worker, while it waits: whether it is to abandon what it does; if not, it is woken when that changes.
@@ -273,18 +339,54 @@ impl<J: Send + Sync, O: Send> Host for Desk<J, O> {
         self.clock.now()
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.is_urged(Urge::Cancel)
+    fn is_cancelled(&self, job: JobId) -> bool {
+        self.is_asked_to_end(job)
     }
 
-    fn cancelled(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async {
-            let mut cancelled = pin!(self.cancelled.notified());
-            // Registered before the look, so that an urge between the look and the wait is not missed.
-            cancelled.as_mut().enable();
-            if !self.is_urged(Urge::Cancel) {
-                cancelled.await;
+    fn cancelled(&self, job: JobId) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            loop {
+                let mut asked = pin!(self.cancelled.notified());
+                // Registered before the look, so that an urge between the look and the wait is not missed.
+                asked.as_mut().enable();
+                if self.is_asked_to_end(job) {
+                    return;
+                }
+                asked.await;
             }
         })
+    }
+
+    fn run_blocking(&self, code: Box<dyn FnOnce() + Send>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let running = tokio::task::spawn_blocking(code);
+        Box::pin(async move {
+            if let Err(error) = running.await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                resume_unwind(panic);
+            }
+        })
+    }
+}
+
+impl<J: Send + Sync, O: Send> Vital for Desk<J, O> {
+    fn view(&self) -> WorkerView {
+        let tally = self.tally();
+        let pulse = *self.pulse.lock();
+        WorkerView {
+            community: self.community.to_string(),
+            version: self.version.to_string(),
+            id: self.worker.get(),
+            state: self.state(),
+            condition: pulse.condition(),
+            job: self.in_hand().map(JobId::get),
+            job_for: pulse.at_job_for(),
+            silent_for: pulse.still_for(),
+            done: tally.done,
+            faults: tally.faults,
+            restarts: self.restarts(),
+            batch: self.batch.load(Relaxed),
+            beats: self.beats.load(Relaxed),
+        }
     }
 }

@@ -41,7 +41,6 @@ use crate::pool::Pool;
 use crate::pool_actor::PoolMessage;
 use crate::pool_actor::PoolReport;
 use crate::verb::Answered;
-use crate::verb::Deployment;
 use crate::verb::Message;
 use crate::verb::Rollback;
 use crate::verb::Submission;
@@ -96,8 +95,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
         dispatching: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Deploy(version, spec, answer) => {
-                dispatching.deploy(&myself, version, spec, answer).await?;
+            Message::Deploy { version, pool, force, answer } => {
+                dispatching.deploy(&myself, Deploying { version, spec: pool, answer }, force).await?;
             }
             Message::Rollback(answer) => dispatching.rollback(&myself, answer).await?,
             Message::Scale(version, size, answer) => {
@@ -112,6 +111,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
             Message::Report(PoolReport::StartFailed(pool, why)) => {
                 dispatching.start_failure = Some(why);
                 dispatching.happened(&myself, Fact::StartFailed(pool)).await?;
+            }
+            Message::Report(PoolReport::Broken(pool)) => {
+                dispatching.happened(&myself, Fact::Broken(pool)).await?;
             }
             Message::PoolEnded(pool) => {
                 dispatching.happened(&myself, Fact::Ended(pool)).await?;
@@ -186,22 +188,21 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     async fn deploy(
         &mut self,
         myself: &Myself<J, O>,
-        version: Version,
-        spec: Pool<J, O>,
-        answer: Answered<Deployment, DeployError>,
+        deploying: Deploying<J, O>,
+        force: bool,
     ) -> Result<(), ActorProcessingErr> {
-        if let Err(invalid) = check_deploy(&version, &spec) {
-            let _ = answer.send(Err(DeployError::Invalid(invalid)));
+        if let Err(invalid) = check_deploy(&deploying.version, &deploying.spec) {
+            let _ = deploying.answer.send(Err(DeployError::Invalid(invalid)));
             return Ok(());
         }
         if self.control.state.lock().is_closed {
-            let _ = answer.send(Err(DeployError::Interrupted));
+            let _ = deploying.answer.send(Err(DeployError::Interrupted));
             return Ok(());
         }
         let verb = self.next_verb();
-        let build = spec.build.clone();
-        self.deploys.insert(verb, Deploying { version: version.clone(), spec, answer });
-        self.happened(myself, Fact::Deploy { verb, version, build }).await
+        let (version, build) = (deploying.version.clone(), deploying.spec.build.clone());
+        self.deploys.insert(verb, deploying);
+        self.happened(myself, Fact::Deploy { verb, version, build, force }).await
     }
 
     async fn rollback(

@@ -19,7 +19,10 @@ use ractor::Actor;
 use ractor::ActorProcessingErr;
 use ractor::ActorRef;
 use ractor::SupervisionEvent;
+use seral_core::heartbeat::HeartbeatPolicy;
+use seral_core::restart::RestartPolicy;
 use seral_core::retry::RetryPolicy;
+use seral_core::time::Time;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::OnceCell;
@@ -30,6 +33,8 @@ use crate::community::Community;
 use crate::community_actor::CommunityActor;
 use crate::community_actor::Nothing;
 use crate::control::Control;
+use crate::dead_letter::DeadLetter;
+use crate::dead_letter::OverflowHook;
 use crate::error::CommunityError;
 use crate::error::FindError;
 use crate::event::Events;
@@ -45,6 +50,7 @@ use crate::root::Root;
 use crate::shutdown;
 use crate::shutdown::Named;
 use crate::view::EcosystemView;
+use crate::view::WorkerView;
 use crate::watcher;
 use crate::watcher::Watched;
 
@@ -105,6 +111,7 @@ impl Ecosystem {
             name: name.to_owned(),
             limits: Limits::default(),
             hand_back: None,
+            overflow: None,
             types: PhantomData,
         }
     }
@@ -133,6 +140,11 @@ impl Ecosystem {
     pub fn describe(&self) -> EcosystemView {
         let communities = self.communities().iter().map(|(_, community)| community.describe()).collect();
         EcosystemView { name: self.name().to_owned(), communities }
+    }
+
+    /// How each worker is, of all communities, in the order in which those were made.
+    pub fn heartbeats(&self) -> Vec<WorkerView> {
+        self.inner.root.directory.list(|_| true)
     }
 
     /// What happens in all communities, from now on.
@@ -231,9 +243,9 @@ impl Inner {
 }
 
 impl Watched for Inner {
-    fn look(&self) {
+    fn look(&self, now: Time) {
         for (_, community) in self.communities() {
-            community.look();
+            community.look(now);
         }
     }
 
@@ -249,6 +261,7 @@ pub struct CommunityBuilder<J, O> {
     name: String,
     limits: Limits,
     hand_back: Option<HandBackHook<J>>,
+    overflow: Option<OverflowHook<J>>,
     types: PhantomData<fn() -> O>,
 }
 
@@ -281,9 +294,36 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
         self
     }
 
-    /// What becomes of a job after a failed attempt. Default = three attempts.
+    /// What becomes of a dead letter that has to make room: store it. The hook must be quick and must not call this community. Default = it is
+    /// dropped. Either way there is an event, and it is counted.
+    pub fn dead_letter_overflow(mut self, take: impl Fn(DeadLetter<J>) + Send + Sync + 'static) -> Self {
+        self.overflow = Some(Arc::new(take));
+        self
+    }
+
+    /// What becomes of a job after a failed attempt. Default = three attempts, with random pauses of up to 100 and 200 ms.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.limits.retry = policy;
+        self
+    }
+
+    /// How long an attempt may take. Then its future is dropped at its next `await`, and the attempt counts as failed. Default = as long as it
+    /// wants: only you know how long a job may take. One that takes long is reported; see [`heartbeat`](Self::heartbeat).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeout = Some(timeout);
+        self
+    }
+
+    /// How often a worker may fail in a row, before its version is left for another if all its workers do. Default = five times within five
+    /// minutes, with delays that double from 100 ms to 30 s.
+    pub fn restart(mut self, policy: RestartPolicy) -> Self {
+        self.limits.restart = policy;
+        self
+    }
+
+    /// When a worker is reported as late, blocked, or long at its job. Default = after 5 s, 1 s and 30 s.
+    pub fn heartbeat(mut self, policy: HeartbeatPolicy) -> Self {
+        self.limits.heartbeat = policy;
         self
     }
 
@@ -300,11 +340,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
 
     async fn make(self) -> Result<Community<J, O>, CommunityError> {
         let Ok(runtime) = Handle::try_current() else { return Err(CommunityError::NoRuntime) };
-        let Self { ecosystem, name, limits, hand_back, .. } = self;
+        let Self { ecosystem, name, limits, hand_back, overflow, .. } = self;
         let inner = &ecosystem.inner;
         inner.runtime.get_or_init(|| runtime);
         let root_actor = inner.actor.get_or_try_init(|| start(inner)).await?;
-        let plane = Arc::new(DataPlane::new(&name, Arc::clone(&inner.root), limits));
+        let plane = Arc::new(DataPlane::new(&name, Arc::clone(&inner.root), limits, overflow));
         let community = Community { control: Arc::new(Control::new(plane, hand_back)) };
         match inner.directory.entry(name.clone()) {
             _ if !inner.takes_communities() => return Err(CommunityError::ShutDown),

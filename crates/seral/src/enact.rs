@@ -116,6 +116,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                     self.with_handle(pool, |handle| handle.mailbox.shut());
                     self.control.tell_pool(pool, PoolMessage::Dismiss);
                 }
+                Action::GiveUpPinned(pool) => {
+                    self.with_handle(pool, |handle| self.plane().give_up_pinned(handle));
+                }
+                Action::TellBroken(version, remedy) => {
+                    self.plane().tell(|community| Event::VersionBroken { community, version, remedy });
+                }
                 Action::Forget(version) => self.forget(&version),
                 Action::Tell(version, state) => self.tell(version, state),
                 Action::Answer(verb, answer) => self.answer(verb, answer),

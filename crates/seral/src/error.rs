@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use seral_core::id::Attempt;
 use seral_core::id::Version;
 use thiserror::Error;
 
@@ -102,6 +101,22 @@ impl<J> fmt::Debug for SendAllError<J> {
     }
 }
 
+/// A replay stopped early. What was not replayed is still a dead letter.
+#[derive(Error)]
+#[error("{replayed} dead letters were replayed, then: {why}")]
+pub struct ReplayError {
+    /// How many were replayed.
+    pub replayed: usize,
+    /// Why the next was not.
+    pub why: SendError<()>,
+}
+
+impl fmt::Debug for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayError").field("replayed", &self.replayed).field("why", &self.why).finish()
+    }
+}
+
 /// An admitted job did not come to an output.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -109,8 +124,8 @@ pub enum JobError {
     /// All attempts failed, or the worker set the job aside. It is kept as a dead letter.
     #[error("the job failed after {attempts} attempt(s), the last one with: {last}")]
     Failed {
-        /// How many attempts were made.
-        attempts: Attempt,
+        /// How many attempts were made. None, if the job named a version that takes nothing any more.
+        attempts: u32,
         /// What the last one ended with.
         last: String,
     },
@@ -123,6 +138,9 @@ pub enum JobError {
     /// The job's deadline passed before it was started.
     #[error("the deadline passed before the job was started")]
     Expired,
+    /// Its sender asked it to end, and it did.
+    #[error("the job was cancelled")]
+    Cancelled,
     /// The ecosystem shut down first; the job went to the hand-back hook.
     #[error("the ecosystem shut down before the job was done; the job was handed back")]
     HandedBack,
@@ -217,6 +235,14 @@ pub enum DeployError {
         /// The version.
         version: Version,
     },
+    /// The version was left because its workers could not be kept running.
+    #[error(
+        "version {version} is quarantined, because its workers could not be kept running; deploy it with `.force()`, or a mended build under a new name"
+    )]
+    Quarantined {
+        /// The version.
+        version: Version,
+    },
     /// The name or the size is not usable.
     #[error("{0}")]
     Invalid(&'static str),
@@ -238,6 +264,14 @@ pub enum RollbackError {
     /// There is no version before the current one.
     #[error("there is no earlier version to go back to")]
     NothingBefore,
+    /// The earlier version was left because its workers could not be kept running.
+    #[error(
+        "the earlier version {version} is quarantined, because its workers could not be kept running; deploy it with `.force()`, or another version"
+    )]
+    Quarantined {
+        /// The version.
+        version: Version,
+    },
     /// The earlier version's workers were gone, and could not be started again.
     #[error("the earlier version could not be started again, so the current one stays: {why}")]
     Start {

@@ -4,13 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use seral_core::heartbeat::Condition;
 use seral_core::id::Attempt;
 use seral_core::id::JobId;
 use seral_core::id::Version;
 use seral_core::id::WorkerId;
+use seral_core::versions::Remedy;
 use seral_core::versions::State;
 use seral_core::versions::Takeover;
 use tokio::sync::broadcast;
+
+use crate::vitals::WorkerView;
 
 /// How many events a reader may be behind before it misses some. A burst of 1,000 faults is read without a gap; a reader that does
 /// not read costs at most this much memory.
@@ -77,6 +81,15 @@ pub enum Event {
         /// How it failed.
         fault: String,
     },
+    /// A version cannot keep its workers running.
+    VersionBroken {
+        /// The community.
+        community: Arc<str>,
+        /// The version.
+        version: Version,
+        /// What is done about it.
+        remedy: Remedy,
+    },
     /// A job was set aside as a dead letter.
     DeadLettered {
         /// The community.
@@ -86,12 +99,59 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// The dead letters were full, so the oldest was dropped.
+    /// The dead letters were full, so the oldest went to the overflow hook, or was dropped.
     DeadLetterDropped {
         /// The community.
         community: Arc<str>,
         /// The job that was dropped.
         job: JobId,
+    },
+    /// Dead letters were replayed.
+    DeadLettersReplayed {
+        /// The community.
+        community: Arc<str>,
+        /// How many.
+        jobs: usize,
+    },
+    /// Dead letters were given up for good.
+    DeadLettersDiscarded {
+        /// The community.
+        community: Arc<str>,
+        /// How many.
+        jobs: usize,
+    },
+    /// A worker is not as it should be, or it is again.
+    WorkerCondition {
+        /// The community.
+        community: Arc<str>,
+        /// Its version.
+        version: Version,
+        /// The worker.
+        worker: WorkerId,
+        /// How it is now. `Well` means that it has recovered.
+        condition: Condition,
+        /// How it was before.
+        before: Condition,
+        /// The job in its hand, or the one from which it has recovered.
+        job: Option<JobId>,
+        /// For how long it has been so; if it has recovered, for how long it had been.
+        after: Duration,
+    },
+    /// A worker was started beside one that is blocked. One of them leaves when the other has recovered.
+    ReplacementStarted {
+        /// The community.
+        community: Arc<str>,
+        /// The version.
+        version: Version,
+        /// The new worker.
+        worker: WorkerId,
+        /// The worker that is blocked.
+        beside: WorkerId,
+    },
+    /// The final beat of a worker: it has left, and this is what it did since its start.
+    WorkerLeft {
+        /// The worker, as it was.
+        worker: WorkerView,
     },
     /// A worker ended against our will and is started again.
     WorkerFailed {
@@ -146,6 +206,41 @@ impl fmt::Display for Event {
             Self::DeadLetterDropped { community, job } => {
                 write!(f, "{community}: the dead letters are full, job {job} was dropped")
             }
+            Self::VersionBroken { community, version, remedy } => {
+                write!(f, "{community} {version} cannot keep its workers running: ")?;
+                match remedy {
+                    Remedy::FallBack(to) => write!(f, "{to} is current again"),
+                    Remedy::GiveBack => f.write_str("its jobs go to the current version"),
+                    _ => f.write_str("no other version is there, so they are tried again"),
+                }
+            }
+            Self::DeadLettersReplayed { community, jobs } => {
+                write!(f, "{community}: {jobs} dead letters were replayed")
+            }
+            Self::DeadLettersDiscarded { community, jobs } => {
+                write!(f, "{community}: {jobs} dead letters were discarded")
+            }
+            Self::WorkerCondition { community, version, worker, condition, before, job, after } => {
+                match condition {
+                    Condition::Well => {
+                        write!(f, "{community} {version}: worker {worker} is well again, was {before:?}")?;
+                    }
+                    bad => write!(f, "{community} {version}: worker {worker} is {bad:?}")?,
+                }
+                if let Some(job) = job {
+                    write!(f, " with job {job}")?;
+                }
+                write!(f, " for {} ms", after.as_millis())
+            }
+            Self::ReplacementStarted { community, version, worker, beside } => {
+                write!(
+                    f,
+                    "{community} {version}: worker {worker} was started beside {beside}, which is blocked"
+                )
+            }
+            Self::WorkerLeft { worker: WorkerView { community, version, id, done, faults, .. } } => {
+                write!(f, "{community} {version}: worker {id} has left after {done} jobs and {faults} faults")
+            }
             Self::WorkerFailed { community, version, worker, why, restart_in } => {
                 write!(f, "{community} {version}: worker {worker} failed, restarts in {restart_in:?}: {why}")
             }
@@ -177,10 +272,13 @@ impl EventSink {
         }
         let event = make();
         match event {
-            Event::AttemptFailed { .. } | Event::WorkerFailed { .. } | Event::ActorRestarted { .. } => {
+            Event::AttemptFailed { .. }
+            | Event::WorkerFailed { .. }
+            | Event::WorkerCondition { .. }
+            | Event::ActorRestarted { .. } => {
                 tracing::warn!(target: "seral", "{event}");
             }
-            Event::DeadLettered { .. } | Event::DeadLetterDropped { .. } => {
+            Event::DeadLettered { .. } | Event::DeadLetterDropped { .. } | Event::VersionBroken { .. } => {
                 tracing::error!(target: "seral", "{event}");
             }
             _ => tracing::info!(target: "seral", "{event}"),

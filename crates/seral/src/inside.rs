@@ -16,7 +16,7 @@ tokio::task_local! {
 }
 
 /// Tells communities, and ecosystems, of one process apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place(u64);
 
 impl Place {

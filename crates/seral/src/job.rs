@@ -4,8 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::Weak;
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 
 use seral_core::id::Attempt;
 use seral_core::id::JobId;
@@ -13,11 +15,15 @@ use seral_core::id::Key;
 use seral_core::id::Priority;
 use seral_core::id::Version;
 use seral_core::mailbox::Queued;
+use seral_core::retry::RetryPolicy;
 use seral_core::time::Time;
 use seral_worker::JobFacts;
 use tokio::sync::oneshot;
 
+use crate::cancellation::CancelJob;
+use crate::cancellation::Cancellation;
 use crate::error::JobError;
+use crate::history::History;
 use crate::inside::Askers;
 use crate::user_code::drop_guarded;
 
@@ -44,6 +50,20 @@ pub(crate) struct Extras {
     pub(crate) deadline: Option<Time>,
     pub(crate) priority: Priority,
     pub(crate) askers: Option<Arc<Askers>>,
+    pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) cancellation: Option<Arc<Cancellation>>,
+    /// The span in which the job was sent, if somebody traces.
+    pub(crate) sender: Option<tracing::Span>,
+    pub(crate) history: Option<History>,
+}
+
+impl Extras {
+    /// What a job keeps that is set aside: not its key, which others hold by then, nor anybody who waits for it, nor its time.
+    pub(crate) fn for_replay(self) -> Self {
+        let Self { key, pin, priority, retry, timeout, .. } = self;
+        Self { key, pin, priority, retry, timeout, ..Self::default() }
+    }
 }
 
 impl<J, O> Envelope<J, O> {
@@ -61,6 +81,15 @@ impl<J, O> Envelope<J, O> {
 
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.extras.as_ref()?.deadline
+    }
+
+    /// Whether the sender asked the job to end.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.extras.as_ref().and_then(|extras| extras.cancellation.as_ref()).is_some_and(|it| it.is_asked())
+    }
+
+    pub(crate) fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
     }
 
     pub(crate) fn is_expired(&self, now: impl FnOnce() -> Time) -> bool {
@@ -120,12 +149,29 @@ impl<J, O> Queued for Envelope<J, O> {
 pub struct JobHandle<O> {
     pub(crate) id: JobId,
     pub(crate) outcome: oneshot::Receiver<Result<O, JobError>>,
+    pub(crate) cancellation: Arc<Cancellation>,
+    pub(crate) community: Weak<dyn CancelJob>,
 }
 
 impl<O> JobHandle<O> {
     /// The job's number in its community.
     pub fn id(&self) -> JobId {
         self.id
+    }
+
+    /// Asks the job to end. Await the handle for what became of it.
+    ///
+    /// A job that waits is taken out at once, and ends as [`Cancelled`](JobError::Cancelled). A job that runs is asked by
+    /// [`is_cancelled`](seral_worker::JobContext::is_cancelled) and [`cancelled`](seral_worker::JobContext::cancelled): if it then ends with a
+    /// fault it is cancelled and not tried again, and if it ends with an output it is done. It is not interrupted, so one that does not look runs
+    /// on. A job that has ended stays as it is.
+    ///
+    /// Takes time in proportion to the jobs that wait in the community, except for a delayed job.
+    pub fn cancel(&self) {
+        self.cancellation.ask();
+        if let Some(community) = self.community.upgrade() {
+            community.cancel(self.id, &self.cancellation);
+        }
     }
 }
 

@@ -6,29 +6,32 @@
 //!
 //! 1. the job in hand, if it is not settled, is settled as lost: the retry policy decides, an attempt is charged;
 //! 2. the jobs not begun go back to the front of the mailbox, uncharged;
-//! 3. the seat is given up, and the mailbox learns how many jobs were settled.
+//! 3. the seat is given up, the mailbox learns how many jobs were settled, and the worker's final beat is told.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use seral_core::mailbox::Seat;
 
 use crate::desk::Desk;
+use crate::event::Event;
+use crate::heartbeat::Vital;
 use crate::job::Envelope;
 use crate::plane::DataPlane;
 use crate::pool_handle::PoolHandle;
 use crate::settlement::Ended;
 
 /// A worker's place at the mailbox of its pool, for as long as the worker runs.
-pub(crate) struct Chair<J: Send + Sync, O: Send> {
+pub(crate) struct Chair<J: Send + Sync + 'static, O: Send + 'static> {
     plane: Arc<DataPlane<J, O>>,
     pool: Arc<PoolHandle<J, O>>,
     desk: Arc<Desk<J, O>>,
     seat: Seat,
 }
 
-impl<J: Send + Sync, O: Send> Chair<J, O> {
+impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
     /// Takes a place.
     pub(crate) fn take(
         plane: &Arc<DataPlane<J, O>>,
@@ -36,6 +39,7 @@ impl<J: Send + Sync, O: Send> Chair<J, O> {
         desk: &Arc<Desk<J, O>>,
     ) -> Self {
         let seat = pool.join(desk);
+        plane.root.directory.enter(plane.place, desk.worker, vital(desk));
         Self { plane: Arc::clone(plane), pool: Arc::clone(pool), desk: Arc::clone(desk), seat }
     }
 
@@ -50,6 +54,7 @@ impl<J: Send + Sync, O: Send> Chair<J, O> {
                 (came_to.map(|got_jobs| got_jobs.then_some(jobs.len())), wakes)
             });
             self.pool.mailbox.wake(wakes);
+            self.desk.set_idle(came_to.is_pending());
             came_to
         })
         .await?;
@@ -57,7 +62,7 @@ impl<J: Send + Sync, O: Send> Chair<J, O> {
     }
 }
 
-impl<J: Send + Sync, O: Send> Chair<J, O> {
+impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
     /// Tells the mailbox which jobs are settled, when the next visit there may be a while off: nobody should wait for that.
     pub(crate) fn report(&self) {
         let settled = self.desk.take_unreported();
@@ -66,26 +71,61 @@ impl<J: Send + Sync, O: Send> Chair<J, O> {
         }
     }
 
+    /// How long an attempt may take, unless its job says otherwise.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.plane.limits.timeout
+    }
+
+    /// The name of the community.
+    pub(crate) fn community(&self) -> &str {
+        &self.plane.name
+    }
+
+    pub(crate) fn desk(&self) -> &Desk<J, O> {
+        &self.desk
+    }
+
+    /// Tells that the worker panicked and is made anew at once.
+    pub(crate) fn tell_rebuilt(&self, why: String) {
+        self.plane.tell(|community| Event::WorkerFailed {
+            community,
+            version: self.pool.version.clone(),
+            worker: self.desk.worker,
+            why,
+            restart_in: Duration::ZERO,
+        });
+    }
+
     /// Whether there is nothing left to do here, for good.
     pub(crate) fn is_over(&self) -> bool {
         self.pool.mailbox.is_drained()
     }
 }
 
-impl<J: Send + Sync, O: Send> Drop for Chair<J, O> {
+impl<J: Send + Sync + 'static, O: Send + 'static> Drop for Chair<J, O> {
     fn drop(&mut self) {
         self.pool.leave(self.seat, &self.desk);
+        self.plane.root.directory.strike_out(self.plane.place, self.desk.worker, &vital(&self.desk));
+        self.plane.tell(|_| Event::WorkerLeft { worker: self.desk.view() });
     }
 }
 
+fn vital<J, O>(desk: &Arc<Desk<J, O>>) -> Arc<dyn Vital>
+where
+    J: Send + Sync + 'static,
+    O: Send + 'static,
+{
+    Arc::<Desk<J, O>>::clone(desk)
+}
+
 /// The jobs of one batch.
-pub(crate) struct Lease<'a, J: Send + Sync, O: Send> {
+pub(crate) struct Lease<'a, J: Send + Sync + 'static, O: Send + 'static> {
     chair: &'a Chair<J, O>,
     /// How many jobs were taken.
     pub(crate) taken: usize,
 }
 
-impl<J: Send + Sync, O: Send> Lease<'_, J, O> {
+impl<J: Send + Sync + 'static, O: Send + 'static> Lease<'_, J, O> {
     /// The worker's place.
     pub(crate) fn chair(&self) -> &Chair<J, O> {
         self.chair
@@ -106,19 +146,19 @@ impl<J: Send + Sync, O: Send> Lease<'_, J, O> {
     }
 }
 
-impl<J: Send + Sync, O: Send> Drop for Lease<'_, J, O> {
+impl<J: Send + Sync + 'static, O: Send + 'static> Drop for Lease<'_, J, O> {
     fn drop(&mut self) {
         self.chair.pool.take_back(&self.chair.desk);
     }
 }
 
 /// The job in a worker's hand.
-pub(crate) struct InHand<'a, J: Send + Sync, O: Send> {
+pub(crate) struct InHand<'a, J: Send + Sync + 'static, O: Send + 'static> {
     chair: &'a Chair<J, O>,
     job: Option<Envelope<J, O>>,
 }
 
-impl<J: Send + Sync, O: Send> InHand<'_, J, O> {
+impl<J: Send + Sync + 'static, O: Send + 'static> InHand<'_, J, O> {
     /// The job. There is one until it is settled, and settling consumes the hand.
     pub(crate) fn job(&self) -> Option<&Envelope<J, O>> {
         self.job.as_ref()
@@ -132,7 +172,7 @@ impl<J: Send + Sync, O: Send> InHand<'_, J, O> {
     }
 }
 
-impl<J: Send + Sync, O: Send> Drop for InHand<'_, J, O> {
+impl<J: Send + Sync + 'static, O: Send + 'static> Drop for InHand<'_, J, O> {
     fn drop(&mut self) {
         if let Some(job) = self.job.take() {
             self.chair.plane.settle(&self.chair.desk, job, Ended::Lost);

@@ -9,17 +9,23 @@
 //! |---|---|
 //! | `sync` | the lock of the mailbox, in one place, for the model checker |
 //! | `user_code` | runs code of the user where a panic in it must not spread |
+//! | [`panics`] | what a panic says, and where it happened |
 //! | [`error`] | what can go wrong, named after the act |
 //! | `clock` | the one clock |
 //! | `inside` | who sends: a worker, or somebody outside |
+//! | [`history`] | the failed attempts at a job |
+//! | `cancellation` | how the sender of a job asks it to end |
 //! | `job` | a job on its way, and [`JobHandle`] to follow it |
+//! | `vitals` | what a worker shows of itself |
 //! | [`event`] | what may be observed as it happens |
 //! | `mailbox` | the mailbox of a pool: the machine of the core behind one lock ★ |
 //! | `watcher` | the thread that looks at all workers |
+//! | `heartbeat` | the directory of all workers |
 //! | `desk` | what others can reach of a worker while it works |
 //! | `pool_handle` | what senders know of a pool: its mailbox and its desks |
 //! | `fence` | which job of a key may go, behind locks |
 //! | [`dead_letter`] | jobs set aside for a person |
+//! | `letter_view` | dead letters as plain data |
 //! | [`hand_back`] | jobs that come back to the application at the end |
 //! | `root` | what all communities of an ecosystem share |
 //! | `intake` | who may send: everybody, workers only, nobody |
@@ -27,8 +33,13 @@
 //! | `plane` | everything that jobs pass through |
 //! | `admission` | how a new job comes in: the one way for all sends ★ |
 //! | `placement` | where jobs go that were admitted before |
-//! | `settlement` | what becomes of a job after an attempt: the one place where jobs end ★ |
+//! | `ending` | how jobs end: the one place where they do ★ |
+//! | `delayed` | jobs that wait for their time |
+//! | `settlement` | what becomes of a job after an attempt ★ |
+//! | `sweep` | jobs that end while they wait: expired, cancelled, given up |
+//! | [`dead_letters`] | what a person does with dead letters: look, replay, discard |
 //! | `lease` | the hold of a worker on the jobs it took |
+//! | `trace` | one span for each attempt |
 //! | `cycle` | the worker's cycle: beat, get jobs, process, optimize, repeat ★ |
 //! | `worker` | the actor that runs the cycle |
 //! | [`pool`] | what a user deploys: how many workers, and how to make one |
@@ -50,17 +61,23 @@
 
 mod sync;
 mod user_code;
+pub mod panics;
 pub mod error;
 mod clock;
 mod inside;
+pub mod history;
+mod cancellation;
 mod job;
+mod vitals;
 pub mod event;
 mod mailbox;
 mod watcher;
+mod heartbeat;
 mod desk;
 mod pool_handle;
 mod fence;
 pub mod dead_letter;
+mod letter_view;
 pub mod hand_back;
 mod root;
 mod intake;
@@ -68,8 +85,13 @@ mod routes;
 mod plane;
 mod admission;
 mod placement;
+mod ending;
+mod delayed;
 mod settlement;
+mod sweep;
+pub mod dead_letters;
 mod lease;
+mod trace;
 mod cycle;
 mod worker;
 pub mod pool;
@@ -91,6 +113,7 @@ pub mod ecosystem;
 
 pub use community::Community;
 pub use dead_letter::DeadLetter;
+pub use dead_letters::DeadLetters;
 pub use ecosystem::Ecosystem;
 pub use event::Event;
 pub use event::Events;
@@ -104,13 +127,19 @@ pub use verb::Deployment;
 pub use verb::Rollback;
 pub use verb::Submission;
 
+pub use seral_core::fingerprint::Fingerprint;
+pub use seral_core::heartbeat::Condition;
+pub use seral_core::heartbeat::HeartbeatPolicy;
 pub use seral_core::id::Attempt;
 pub use seral_core::id::JobId;
 pub use seral_core::id::Key;
 pub use seral_core::id::Priority;
 pub use seral_core::id::Version;
 pub use seral_core::id::WorkerId;
+pub use seral_core::restart::RestartPolicy;
+pub use seral_core::retry::Cause;
 pub use seral_core::retry::RetryPolicy;
+pub use seral_core::versions::Remedy;
 pub use seral_core::versions::State;
 pub use seral_core::versions::Takeover;
 pub use seral_worker::Cycle;
@@ -132,6 +161,7 @@ pub mod prelude {
     pub use crate::FaultExt;
     pub use crate::JobContext;
     pub use crate::Pool;
+    pub use crate::RetryPolicy;
     pub use crate::StartContext;
     pub use crate::Worker;
 }

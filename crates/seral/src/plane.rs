@@ -7,6 +7,8 @@
 //! What never happens here: waiting for an actor, and a second copy of a job.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
@@ -15,18 +17,22 @@ use std::sync::atomic::Ordering::Acquire;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::Ordering::Release;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use seral_core::delayed::Delayed;
+use seral_core::heartbeat::HeartbeatPolicy;
 use seral_core::id::JobId;
 use seral_core::id::PoolId;
 use seral_core::id::Version;
 use seral_core::id::WorkerId;
+use seral_core::restart::RestartPolicy;
 use seral_core::retry::RetryPolicy;
 use seral_core::routing::RoutingTable;
 use seral_core::time::Time;
 
-use crate::dead_letter::DeadLetters;
+use crate::dead_letter::LetterBox;
+use crate::dead_letter::OverflowHook;
 use crate::event::Event;
 use crate::fence::Fence;
 use crate::hand_back::HandedBack;
@@ -44,6 +50,9 @@ pub(crate) struct Limits {
     pub(crate) delayed: usize,
     pub(crate) dead_letters: usize,
     pub(crate) retry: RetryPolicy,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) restart: RestartPolicy,
+    pub(crate) heartbeat: HeartbeatPolicy,
 }
 
 impl Default for Limits {
@@ -56,6 +65,10 @@ impl Default for Limits {
             // More than a person will look at one by one.
             dead_letters: 10_000,
             retry: RetryPolicy::default(),
+            // Nobody but the user knows how long a job may take; one that takes long is reported.
+            timeout: None,
+            restart: RestartPolicy::default(),
+            heartbeat: HeartbeatPolicy::default(),
         }
     }
 }
@@ -89,10 +102,12 @@ pub(crate) struct DataPlane<J, O> {
     pub(crate) delayed: Mutex<Delayed<Sleeping<J, O>>>,
     /// Jobs admitted before that no version takes at the moment. They go on when a table is published.
     pub(crate) unrouted: Mutex<VecDeque<Envelope<J, O>>>,
-    pub(crate) dead: DeadLetters<J>,
+    pub(crate) dead: LetterBox<J>,
     /// Jobs that were taken out at shutdown and wait for the hook.
     pub(crate) handed_back: Mutex<Vec<HandedBack<J>>>,
     pub(crate) counters: Counters,
+    /// Of the pauses between attempts.
+    pub(crate) seed: u64,
     moving: AtomicUsize,
     pub(crate) moves: AtomicU64,
     last_job: AtomicU64,
@@ -114,6 +129,7 @@ pub(crate) struct Counters {
     pub(crate) faults_before: AtomicU64,
     pub(crate) discarded: AtomicU64,
     pub(crate) expired: AtomicU64,
+    pub(crate) cancelled: AtomicU64,
     pub(crate) handed_back: AtomicU64,
 }
 
@@ -135,7 +151,12 @@ impl Drop for Moving<'_> {
 }
 
 impl<J, O> DataPlane<J, O> {
-    pub(crate) fn new(name: &str, root: Arc<Root>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        root: Arc<Root>,
+        limits: Limits,
+        overflow: Option<OverflowHook<J>>,
+    ) -> Self {
         Self {
             name: name.into(),
             place: Place::new(),
@@ -146,9 +167,11 @@ impl<J, O> DataPlane<J, O> {
             fence: Fence::new(),
             delayed: Mutex::new(Delayed::new()),
             unrouted: Mutex::new(VecDeque::new()),
-            dead: DeadLetters::new(limits.dead_letters),
+            dead: LetterBox::new(limits.dead_letters, overflow),
             handed_back: Mutex::new(Vec::new()),
             counters: Counters::default(),
+            // The only source of chance in std.
+            seed: limits.retry.seed_given().unwrap_or_else(|| RandomState::new().hash_one(name)),
             moving: AtomicUsize::new(0),
             moves: AtomicU64::new(0),
             last_job: AtomicU64::new(0),

@@ -4,6 +4,7 @@
 //! before. A pool that panics takes its workers with it, as supervisors do; the community starts it again over the same mailbox, and what
 //! the workers held has gone back there by then.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +21,11 @@ use seral_core::restart::RestartLog;
 use crate::cycle::Post;
 use crate::desk::Desk;
 use crate::desk::Urge;
-use crate::desk::WorkerState;
 use crate::event::Event;
 use crate::plane::DataPlane;
 use crate::pool::Pool;
 use crate::pool_handle::PoolHandle;
+use crate::vitals::WorkerState;
 use crate::worker::WorkerRef;
 
 /// What a pool is told.
@@ -40,6 +41,8 @@ pub(crate) enum PoolMessage {
     Respawn(WorkerId),
     /// Have as many workers as the handle says.
     Scale,
+    /// A worker blocks its thread, or has let go of it.
+    Blocked(WorkerId, bool),
     /// Stop everything: the pool never served.
     Dismiss,
     /// The mailbox is drained: is there anything left to wait for?
@@ -57,6 +60,8 @@ pub(crate) enum PoolReport {
     Started(PoolId),
     /// A worker could not be started, for this reason.
     StartFailed(PoolId, StartFailure),
+    /// No worker can be kept running.
+    Broken(PoolId),
 }
 
 /// Why a pool could not be started.
@@ -84,7 +89,7 @@ pub(crate) struct Supervision<J, O> {
     arguments: PoolArguments<J, O>,
     members: HashMap<ActorId, Member<J, O>>,
     /// Workers that failed and wait to be started again.
-    absent: HashMap<WorkerId, RestartLog>,
+    absent: HashMap<WorkerId, Record>,
     phase: Phase,
 }
 
@@ -104,6 +109,15 @@ struct Member<J, O> {
     desk: Arc<Desk<J, O>>,
     log: RestartLog,
     leaving: bool,
+    /// It blocks its thread, and another is there in its place.
+    blocked: bool,
+}
+
+/// What is remembered of a worker from one start to the next.
+#[derive(Clone, Default)]
+struct Record {
+    log: RestartLog,
+    restarts: u64,
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
@@ -137,7 +151,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
             PoolMessage::Hire => {
                 for _ in 0..state.arguments.pool.size() {
                     let worker = state.arguments.plane.next_worker();
-                    state.hire(&myself, worker, RestartLog::default()).await?;
+                    state.hire(&myself, worker, Record::default()).await?;
                 }
             }
             PoolMessage::Started => state.worker_started(),
@@ -147,13 +161,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
             }
             PoolMessage::Respawn(worker) => {
                 // A worker may be told to come back when there is nothing left to do.
-                if let Some(log) = state.absent.remove(&worker)
+                if let Some(record) = state.absent.remove(&worker)
                     && !state.arguments.pool.mailbox.is_drained()
                 {
-                    state.hire(&myself, worker, log).await?;
+                    state.hire(&myself, worker, record).await?;
                 }
             }
-            PoolMessage::Scale => state.scale(&myself).await?,
+            PoolMessage::Scale => drop(state.scale(&myself).await?),
+            PoolMessage::Blocked(worker, is_blocked) => state.replace(&myself, worker, is_blocked).await?,
             PoolMessage::Dismiss => state.end(),
             PoolMessage::Drained => {
                 state.phase = Phase::Ending;
@@ -196,10 +211,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         &mut self,
         myself: &ActorRef<PoolMessage>,
         worker: WorkerId,
-        log: RestartLog,
+        record: Record,
     ) -> Result<(), ActorProcessingErr> {
         let PoolArguments { plane, pool, spec, .. } = &self.arguments;
-        let desk = Desk::new(worker, pool.version.clone(), plane.root.clock);
+        let community = Arc::clone(&plane.name);
+        let version = pool.version.clone();
+        let desk = Desk::new(worker, version, community, plane.root.clock, record.restarts);
         let pool_actor = myself.clone();
         let post = Post {
             plane: Arc::clone(plane),
@@ -212,7 +229,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
             }),
         };
         let actor = spec.recruiter.hire(post, myself.get_cell()).await?;
-        self.members.insert(actor.get_id(), Member { worker: actor, desk, log, leaving: false });
+        let id = actor.get_id();
+        let member = Member { worker: actor, desk, log: record.log, leaving: false, blocked: false };
+        self.members.insert(id, member);
         Ok(())
     }
 
@@ -238,48 +257,99 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
     // ---- restarting ------------------------------------------------------------------------------------------------
 
     fn worker_ended(&mut self, myself: &ActorRef<PoolMessage>, actor: ActorId, why: String) {
-        let Some(mut member) = self.members.remove(&actor) else { return };
+        let Some(member) = self.members.remove(&actor) else { return };
         member.desk.set_state(WorkerState::Stopped);
         match self.phase {
             Phase::Loading { .. } => self.start_failed(StartFailure::Worker(why)),
             Phase::Ending => {}
             Phase::Serving if member.leaving || self.arguments.pool.mailbox.is_drained() => {}
-            Phase::Serving => {
-                let delay = member.log.on_failure(member.desk.tally().done > 0);
-                let worker = member.desk.worker;
-                let PoolArguments { plane, pool, .. } = &self.arguments;
-                plane.tell(|community| Event::WorkerFailed {
-                    community,
-                    version: pool.version.clone(),
-                    worker,
-                    why,
-                    restart_in: delay,
-                });
-                self.absent.insert(worker, member.log);
-                if delay.is_zero() {
-                    let _ = myself.cast(PoolMessage::Respawn(worker));
-                } else {
-                    myself.send_after(delay, move || PoolMessage::Respawn(worker));
-                }
-            }
+            Phase::Serving => self.worker_failed(myself, member, why),
         }
+    }
+
+    /// A worker ended against our will: it is started again, after a while if it has failed often in a row.
+    fn worker_failed(&mut self, myself: &ActorRef<PoolMessage>, mut member: Member<J, O>, why: String) {
+        let PoolArguments { plane, pool, report, .. } = &self.arguments;
+        let brought_a_job_to_an_end = member.desk.has_ended_a_job();
+        let restart = member.log.on_failure(plane.limits.restart, plane.now(), brought_a_job_to_an_end);
+        let worker = member.desk.worker;
+        plane.tell(|community| Event::WorkerFailed {
+            community,
+            version: pool.version.clone(),
+            worker,
+            why,
+            restart_in: restart.delay,
+        });
+        let record = Record { log: member.log, restarts: member.desk.restarts() + 1 };
+        self.absent.insert(worker, record);
+        if restart.delay.is_zero() {
+            let _ = myself.cast(PoolMessage::Respawn(worker));
+        } else {
+            myself.send_after(restart.delay, move || PoolMessage::Respawn(worker));
+        }
+        if restart.is_down && self.is_broken() {
+            report(PoolReport::Broken(pool.id));
+        }
+    }
+
+    /// Whether each worker has failed too often in a row: none can be kept running.
+    fn is_broken(&self) -> bool {
+        let is_down = |member: &Member<J, O>| member.log.is_down() && !member.desk.has_ended_a_job();
+        let staying = self.members.values().filter(|member| !member.leaving);
+        self.absent.values().all(|record| record.log.is_down()) && staying.into_iter().all(is_down)
     }
 
     // ---- scaling ---------------------------------------------------------------------------------------------------
 
-    async fn scale(&mut self, myself: &ActorRef<PoolMessage>) -> Result<(), ActorProcessingErr> {
-        if self.phase == Phase::Ending {
-            return Ok(());
+    /// Has as many workers as it should. Returns those that were started.
+    async fn scale(&mut self, myself: &ActorRef<PoolMessage>) -> Result<Vec<WorkerId>, ActorProcessingErr> {
+        let mut hired = Vec::new();
+        if self.phase == Phase::Ending || self.arguments.pool.mailbox.is_drained() {
+            return Ok(hired);
         }
         let size = self.arguments.pool.size();
-        let mut have = self.members.values().filter(|member| !member.leaving).count() + self.absent.len();
+        let mut have = self.workers_that_can_work();
         while have < size {
             let worker = self.arguments.plane.next_worker();
-            self.hire(myself, worker, RestartLog::default()).await?;
+            self.hire(myself, worker, Record::default()).await?;
+            hired.push(worker);
             have += 1;
         }
         for _ in size..have {
             self.let_one_go();
+        }
+        Ok(hired)
+    }
+
+    /// Workers that are here to stay or will come back. One that blocks its thread does not count, so that another is started beside it; but
+    /// never more than one for each worker: if all threads are blocked, more workers are no help.
+    fn workers_that_can_work(&self) -> usize {
+        let staying = self.members.values().filter(|member| !member.leaving).count() + self.absent.len();
+        let blocked = self.members.values().filter(|member| member.blocked && !member.leaving).count();
+        staying - blocked.min(self.arguments.pool.size())
+    }
+
+    /// Starts a worker beside one that is blocked; lets one go when it has recovered.
+    async fn replace(
+        &mut self,
+        myself: &ActorRef<PoolMessage>,
+        worker: WorkerId,
+        is_blocked: bool,
+    ) -> Result<(), ActorProcessingErr> {
+        let by_number = |member: &&mut Member<J, O>| member.desk.worker == worker;
+        let Some(member) = self.members.values_mut().find(by_number) else { return Ok(()) };
+        if std::mem::replace(&mut member.blocked, is_blocked) == is_blocked || member.leaving {
+            return Ok(());
+        }
+        let hired = self.scale(myself).await?;
+        let PoolArguments { plane, pool, .. } = &self.arguments;
+        for replacement in hired {
+            plane.tell(|community| Event::ReplacementStarted {
+                community,
+                version: pool.version.clone(),
+                worker: replacement,
+                beside: worker,
+            });
         }
         Ok(())
     }
@@ -292,7 +362,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         }
         let staying = self.members.values_mut().filter(|member| !member.leaving);
         if let Some(member) =
-            staying.min_by_key(|member| (member.desk.in_hand().is_some(), member.desk.worker))
+            staying.min_by_key(|member| (member.desk.in_hand().is_some(), Reverse(member.desk.worker)))
         {
             member.leaving = true;
             self.arguments.pool.dismiss(&member.desk);

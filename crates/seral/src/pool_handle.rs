@@ -13,9 +13,9 @@ use seral_core::mailbox::Seat;
 use crate::desk::Desk;
 use crate::desk::Tally;
 use crate::desk::Urge;
-use crate::desk::WorkerState;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;
+use crate::vitals::WorkerState;
 
 /// One pool, as senders and the dispatcher reach it.
 pub(crate) struct PoolHandle<J, O> {

@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::event::EventSink;
+use crate::heartbeat::Directory;
 use crate::inside::Place;
 
 /// See the [module](self).
@@ -14,6 +15,7 @@ pub(crate) struct Root {
     pub(crate) place: Place,
     pub(crate) clock: Clock,
     pub(crate) events: EventSink,
+    pub(crate) directory: Directory,
     /// Something was finished: whoever waits for everything to be finished should look again.
     pub(crate) stirred: Notify,
 }
@@ -25,6 +27,7 @@ impl Root {
             place: Place::new(),
             clock: Clock::start(),
             events: EventSink::new(),
+            directory: Directory::default(),
             stirred: Notify::new(),
         }
     }

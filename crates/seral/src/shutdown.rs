@@ -1,5 +1,6 @@
 //! The end of an ecosystem: stop accepting, finish, hand back, close.
 
+use std::cmp::Reverse;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,15 +42,20 @@ pub(crate) async fn close(
         () = tokio::time::sleep(deadline) => ShutdownEnd::Deadline,
         () = cut_short.notified() => ShutdownEnd::CutShort,
     };
+    if end == ShutdownEnd::Finished {
+        let time_left = began.after(deadline).since(clock.now());
+        tokio::select! {
+            biased;
+            () = stop_in_stages(root, &communities, began.after(deadline)) => {}
+            () = tokio::time::sleep(time_left.max(GRACE)) => {}
+            () = cut_short.notified() => {}
+        }
+    }
     for (_, community) in &communities {
         community.close_to(Stage::Closed);
         community.take_out_all();
     }
-    let time_left = match end {
-        ShutdownEnd::Finished => began.after(deadline).since(clock.now()),
-        ShutdownEnd::Deadline | ShutdownEnd::CutShort => Duration::ZERO,
-    };
-    stop_workers(&communities, end, time_left).await;
+    stop_workers(&communities, end).await;
     all_arrived(root, &communities).await;
 
     let communities = hand_back(communities, done_before).await;
@@ -86,8 +92,19 @@ async fn quiet(root: &Root, communities: &[Named], until: Time) {
     }
 }
 
-/// Lets the workers close cleanly. If there was no time to finish, running jobs are asked to end first, and dropped if they do not.
-async fn stop_workers(communities: &[Named], end: ShutdownEnd, time_left: Duration) {
+/// Lets the workers close cleanly, one community after the other, the one that was made last first: its workers may hold the handles of those that
+/// were made before it, and send them something still as they stop.
+async fn stop_in_stages(root: &Root, communities: &[Named], until: Time) {
+    let mut stages: Vec<_> = communities.iter().map(|(_, community)| community).collect();
+    stages.sort_by_key(|community| Reverse(community.place()));
+    for stage in stages {
+        stage.stop().await;
+        quiet(root, communities, until).await;
+    }
+}
+
+/// Lets all workers close that have not. If there was no time to finish, running jobs are asked to end first, and dropped if they do not.
+async fn stop_workers(communities: &[Named], end: ShutdownEnd) {
     let mut all_stopped = pin!(async {
         for (_, community) in communities {
             community.stop().await;
@@ -96,7 +113,7 @@ async fn stop_workers(communities: &[Named], end: ShutdownEnd, time_left: Durati
     if end != ShutdownEnd::Finished {
         urge(communities, Urge::Cancel);
     }
-    if tokio::time::timeout(time_left.max(GRACE), &mut all_stopped).await.is_err() {
+    if tokio::time::timeout(GRACE, &mut all_stopped).await.is_err() {
         urge(communities, Urge::Abandon);
         // Code that blocks its thread cannot be ended; the report says so.
         let _ = tokio::time::timeout(GRACE, &mut all_stopped).await;

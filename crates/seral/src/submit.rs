@@ -5,18 +5,23 @@ use std::future::Future;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::Weak;
 use std::time::Duration;
 
 use seral_core::id::Key;
 use seral_core::id::Priority;
 use seral_core::id::Version;
+use seral_core::retry::RetryPolicy;
 use tokio::sync::oneshot;
 
+use crate::cancellation::CancelJob;
+use crate::cancellation::Cancellation;
 use crate::error::SendError;
 use crate::job::Envelope;
 use crate::job::Extras;
 use crate::job::JobHandle;
 use crate::plane::DataPlane;
+use crate::trace;
 
 /// A job about to be submitted. Await it to submit it: ready when the job is admitted, with a handle for its outcome.
 ///
@@ -61,6 +66,19 @@ impl<J, O> Submit<J, O> {
         self
     }
 
+    /// What becomes of the job after a failed attempt. Default = as the community has it.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.extras.retry = Some(policy);
+        self
+    }
+
+    /// How long an attempt may take. Then its future is dropped at its next `await`, and the attempt counts as failed. Code that does not come to
+    /// an `await` cannot be timed out. Default = as the community has it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.extras.timeout = Some(timeout);
+        self
+    }
+
     /// The job runs on this version or not at all. Default = whichever is current.
     pub fn pin(mut self, version: impl Into<Version>) -> Self {
         self.extras.pin = Some(version.into());
@@ -76,16 +94,20 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Submit<J, O> {
             extras.deadline = deadline.map(|deadline| now.after(deadline));
         }
         let (reply, outcome) = oneshot::channel();
+        let cancellation = Arc::<Cancellation>::default();
+        extras.cancellation = Some(Arc::clone(&cancellation));
+        let community: Weak<dyn CancelJob> = Arc::<DataPlane<J, O>>::downgrade(&plane);
         let id = plane.next_job();
         let mut envelope = Envelope::new(id, job);
         envelope.reply = Some(reply);
         envelope.extras = Some(Box::new(extras));
+        trace::note_sender(&mut envelope);
         if delay > Duration::ZERO {
             plane.admit_delayed(envelope, plane.now().after(delay))?;
         } else {
             plane.admit(envelope).await?;
         }
-        Ok(JobHandle { id, outcome })
+        Ok(JobHandle { id, outcome, cancellation, community })
     }
 }
 

@@ -35,7 +35,13 @@ pub struct Submission<J> {
 
 /// What the dispatcher is told.
 pub(crate) enum Message<J, O> {
-    Deploy(Version, Pool<J, O>, Answered<Deployment, DeployError>),
+    Deploy {
+        version: Version,
+        pool: Pool<J, O>,
+        /// Though it is quarantined.
+        force: bool,
+        answer: Answered<Deployment, DeployError>,
+    },
     Rollback(Answered<Rollback, RollbackError>),
     Scale(Version, usize, Answered<(), ScaleError>),
     Submit(Submission<J>),
@@ -124,6 +130,7 @@ pub(crate) fn deploy_answer(
             None => Err(DeployError::StartTimeout { version, deadline }),
         },
         Answer::Overtaken => Err(DeployError::Overtaken { version }),
+        Answer::Quarantined(version) => Err(DeployError::Quarantined { version }),
         Answer::RolledBack { .. }
         | Answer::EndedDeploy(_)
         | Answer::AlreadyRolledBack
@@ -142,6 +149,7 @@ pub(crate) fn rollback_answer(
         Answer::EndedDeploy(version) => Ok(Rollback::DeployEnded { version }),
         Answer::AlreadyRolledBack => Ok(Rollback::Already),
         Answer::NothingBefore => Err(RollbackError::NothingBefore),
+        Answer::Quarantined(version) => Err(RollbackError::Quarantined { version }),
         Answer::StartFailed => Err(RollbackError::Start {
             why: match why {
                 Some(StartFailure::Worker(why)) => why,

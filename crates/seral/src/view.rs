@@ -3,10 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use seral_core::heartbeat::Condition;
 use seral_core::versions::State;
 use serde::Serialize;
 
-pub use crate::desk::WorkerState;
+pub use crate::letter_view::DeadLetterGroup;
+pub use crate::letter_view::DeadLetterView;
+pub use crate::letter_view::Preview;
+pub use crate::vitals::WorkerState;
+pub use crate::vitals::WorkerView;
 
 /// Where a version is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -82,6 +87,8 @@ pub struct CommunityView {
     pub fenced: u64,
     /// Jobs that wait for their time.
     pub delayed: u64,
+    /// When the first of them is due, from now.
+    pub next_due: Option<Duration>,
     /// Jobs in a worker's hand.
     pub running: u64,
     /// Jobs on their way from one version to another.
@@ -90,10 +97,14 @@ pub struct CommunityView {
     pub discarded: u64,
     /// Jobs whose deadline passed before they were started.
     pub expired: u64,
+    /// Jobs that their sender cancelled.
+    pub cancelled: u64,
     /// Dead letters that are kept.
     pub dead: u64,
-    /// Dead letters that were dropped for newer ones.
+    /// Dead letters that had to make room for newer ones.
     pub overflowed: u64,
+    /// Dead letters that a person gave up.
+    pub dead_discarded: u64,
     /// Dead letters and other jobs that were given back to the application.
     pub handed_back: u64,
 }
@@ -109,7 +120,9 @@ impl CommunityView {
             + self.in_transit
             + self.discarded
             + self.expired
+            + self.cancelled
             + self.dead
+            + self.dead_discarded
             + self.overflowed
             + self.handed_back
     }
@@ -130,6 +143,8 @@ pub struct VersionView {
     pub name: String,
     /// Where it is in its life.
     pub state: VersionState,
+    /// Whether it was left because its workers could not be kept running.
+    pub quarantined: bool,
     /// How many workers it has.
     pub workers: usize,
     /// Jobs that wait in its mailbox or were taken and not begun.
@@ -144,24 +159,6 @@ pub struct VersionView {
     pub held_up_by: Vec<Holder>,
     /// Each of its workers.
     pub each_worker: Vec<WorkerView>,
-}
-
-/// One worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct WorkerView {
-    /// Its number.
-    pub id: u64,
-    /// Where it is in its life.
-    pub state: WorkerState,
-    /// The job in its hand.
-    pub job: Option<u64>,
-    /// Jobs that it brought to an output since its last start.
-    pub done: u64,
-    /// Attempts of it that failed since its last start.
-    pub faults: u64,
-    /// How often it has come round its cycle.
-    pub beats: u64,
 }
 
 /// Something that a draining version waits for.
@@ -205,10 +202,11 @@ impl fmt::Display for Holder {
 impl fmt::Display for VersionView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { community, name, state, workers, waiting, running, done, faults, .. } = self;
-        write!(
-            f,
-            "{community} {name}  {workers} workers  {state}  {waiting} waiting  {running} running  {done} done"
-        )?;
+        write!(f, "{community} {name}  {workers} workers  {state}")?;
+        if self.quarantined {
+            f.write_str(" (quarantined)")?;
+        }
+        write!(f, "  {waiting} waiting  {running} running  {done} done")?;
         if *faults > 0 {
             write!(f, "  {faults} failed")?;
         }
@@ -216,13 +214,18 @@ impl fmt::Display for VersionView {
     }
 }
 
-/// A line for each version, with what holds up those that drain, and a line of totals.
+/// A line for each version, with what holds up those that drain and each worker that is not well, and a line of totals.
 impl fmt::Display for CommunityView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for version in &self.versions {
             writeln!(f, "{version}")?;
             for holder in &version.held_up_by {
                 writeln!(f, "    waits for {holder}")?;
+            }
+            for worker in &version.each_worker {
+                if worker.condition != Condition::Well {
+                    writeln!(f, "    {worker}")?;
+                }
             }
         }
         write!(f, "{}: {} admitted, {} done", self.name, self.admitted, self.done)?;
@@ -234,6 +237,8 @@ impl fmt::Display for CommunityView {
             (self.dead, "dead letters"),
             (self.discarded, "discarded"),
             (self.expired, "expired"),
+            (self.cancelled, "cancelled"),
+            (self.dead_discarded, "dead letters discarded"),
             (self.overflowed, "overflowed"),
             (self.handed_back, "handed back"),
         ];

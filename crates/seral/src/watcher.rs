@@ -1,20 +1,23 @@
 //! The watcher: one plain thread for an ecosystem, so that it runs also when all threads of the runtime are blocked.
 //!
-//! Twice in a row it looks at each worker. One that is still at the same job keeps its job, but what lies on its desk behind that job goes back
-//! to the mailbox; and a wake-up that has not arrived since the last look is passed on to another worker. It reads counters that the
-//! workers write anyway, so watching costs a worker nothing.
+//! It looks at each worker again and again. One that is still at the same job keeps its job, but what lies on its desk behind that job goes back
+//! to the mailbox; a wake-up that has not arrived since the last look is passed on to another worker; and a worker that is late, blocked or
+//! long at its job is reported. It reads counters that the workers write anyway, so watching costs a worker nothing.
 
 use std::sync::Weak;
 use std::thread;
 use std::time::Duration;
+use std::time::Instant;
+
+use seral_core::time::Time;
 
 /// How often the watcher looks. A job behind one that blocks its thread waits at most twice as long.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
 
 /// What is watched.
 pub(crate) trait Watched: Send + Sync + 'static {
-    /// Looks once.
-    fn look(&self);
+    /// Looks once. `now` is the time of the watcher, which stands still while it does not look.
+    fn look(&self, now: Time);
     /// Whether there is nothing to look at any more.
     fn is_over(&self) -> bool;
 }
@@ -22,11 +25,15 @@ pub(crate) trait Watched: Send + Sync + 'static {
 /// Watches until the watched is over or gone. A thread that cannot be started is reported, and does without.
 pub(crate) fn watch(watched: Weak<impl Watched>) {
     let look = move || {
+        let (mut now, mut looked) = (Time::ZERO, Instant::now());
         while let Some(watched) = watched.upgrade() {
             if watched.is_over() {
                 return;
             }
-            watched.look();
+            // A machine that slept, or had no time for this thread, has not watched: nobody is late for that.
+            now = now.after(looked.elapsed().min(INTERVAL * 5));
+            looked = Instant::now();
+            watched.look(now);
             drop(watched);
             thread::sleep(INTERVAL);
         }
