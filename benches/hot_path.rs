@@ -1,6 +1,7 @@
 //! What a job costs from send to settlement, beside a bare channel.
 //!
 //! Run: `cargo bench -p benches --bench hot_path`. Rounds are interleaved, medians printed; trust ratios, not nanoseconds.
+//! With `-- --instructions`, it runs itself under valgrind instead and prints the instructions for each job, which are the same each time.
 #![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "a benchmark prints its table")]
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use seral::prelude::*;
 use tokio::sync::mpsc;
 
 const JOBS: u64 = 1_000_000;
+/// With so many jobs under valgrind, and twice as many: the difference is what the jobs cost, without start and end.
+const COUNTED_JOBS: u64 = 50_000;
 const ROUNDS: usize = 7;
 
 struct Adder {
@@ -34,7 +37,7 @@ impl Worker for Adder {
     }
 }
 
-async fn seral(senders: u64, workers: usize) -> Duration {
+async fn seral(jobs: u64, senders: u64, workers: usize) -> Duration {
     let sum = Arc::new(AtomicU64::new(0));
     let ecosystem = Ecosystem::new("bench");
     let community = ecosystem.community::<u64, ()>("add").await.expect("a community");
@@ -46,7 +49,7 @@ async fn seral(senders: u64, workers: usize) -> Duration {
         .map(|sender| {
             let community = community.clone();
             tokio::spawn(async move {
-                for job in (sender..JOBS).step_by(usize::try_from(senders).expect("few senders")) {
+                for job in (sender..jobs).step_by(usize::try_from(senders).expect("few senders")) {
                     community.send(job).await.expect("admitted");
                     if job % 1024 == 0 {
                         tokio::task::yield_now().await;
@@ -61,7 +64,7 @@ async fn seral(senders: u64, workers: usize) -> Duration {
     let report = ecosystem.shutdown(Duration::from_secs(60)).await;
     let took = began.elapsed();
     assert!(report.is_clean(), "{report}");
-    assert_eq!(sum.load(Relaxed), JOBS * (JOBS - 1) / 2, "each job is done once");
+    assert_eq!(sum.load(Relaxed), jobs * (jobs - 1) / 2, "each job is done once");
     took
 }
 
@@ -96,13 +99,41 @@ fn median(mut rounds: Vec<Duration>) -> f64 {
     rounds[rounds.len() / 2].as_secs_f64() * 1e9 / JOBS as f64
 }
 
+/// Runs this program under valgrind with so many jobs; returns how many instructions that took.
+fn instructions(jobs: u64) -> u64 {
+    let counts = std::env::temp_dir().join(format!("hot_path-{}-{jobs}", std::process::id()));
+    let run = std::process::Command::new("valgrind")
+        .args(["--tool=callgrind", "--quiet"])
+        .arg(format!("--callgrind-out-file={}", counts.display()))
+        .arg(std::env::current_exe().expect("a path"))
+        .args(["--round", &jobs.to_string()])
+        .status();
+    assert!(run.is_ok_and(|status| status.success()), "valgrind is needed: `apt install valgrind`");
+    let text = std::fs::read_to_string(&counts).expect("counts");
+    std::fs::remove_file(&counts).expect("the counts were there");
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).expect("a total");
+    total.trim().parse().expect("a number")
+}
+
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--round") {
+        let jobs = arguments[at + 1].parse().expect("a number of jobs");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(seral(jobs, 1, 1));
+        return;
+    }
+    if arguments.iter().any(|argument| argument == "--instructions") {
+        let (some, twice) = (instructions(COUNTED_JOBS), instructions(2 * COUNTED_JOBS));
+        println!("{} instructions a job", (twice - some) / COUNTED_JOBS);
+        return;
+    }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut rounds: [Vec<Duration>; 4] = Default::default();
     for _ in 0..ROUNDS {
-        rounds[0].push(runtime.block_on(async { tokio::spawn(seral(1, 1)).await.expect("a round") }));
+        rounds[0].push(runtime.block_on(async { tokio::spawn(seral(JOBS, 1, 1)).await.expect("a round") }));
         rounds[1].push(runtime.block_on(async { tokio::spawn(channel(1)).await.expect("a round") }));
-        rounds[2].push(runtime.block_on(async { tokio::spawn(seral(4, 4)).await.expect("a round") }));
+        rounds[2].push(runtime.block_on(async { tokio::spawn(seral(JOBS, 4, 4)).await.expect("a round") }));
         rounds[3].push(runtime.block_on(async { tokio::spawn(channel(4)).await.expect("a round") }));
     }
     println!("| what | ns a job |\n|---|---|");

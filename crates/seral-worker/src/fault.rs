@@ -99,6 +99,11 @@ impl Fault {
         self.kind
     }
 
+    /// For the runtime: something else should become of the job.
+    pub fn set_kind(&mut self, kind: FaultKind) {
+        self.kind = kind;
+    }
+
     /// The error behind it.
     pub fn why(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.why

@@ -150,9 +150,18 @@ impl<W: Worker> Hired<W> {
     async fn process(&mut self, lease: &Lease<'_, W::Job, W::Output>) -> Done {
         let mut done = Done::default();
         while let Some(hand) = lease.begin() {
-            let ended = self.attempt(&hand, lease, &mut done).await;
+            let mut ended = match hand.job() {
+                None => Ended::Lost,
+                Some(job) => match self.turned_away(job) {
+                    Some(ended) => ended,
+                    None => self.attempt(job, lease, &mut done).await,
+                },
+            };
             done.processed += 1;
-            done.failed += usize::from(!matches!(ended, Ended::Done(_)));
+            if !matches!(ended, Ended::Done(_)) {
+                done.failed += 1;
+                self.look_into(&hand, &mut ended, &mut done);
+            }
             hand.settle(ended);
             if done.panicked.is_some() {
                 self.desk.panicked();
@@ -163,39 +172,28 @@ impl<W: Worker> Hired<W> {
         done
     }
 
-    /// One attempt at the job in hand.
-    async fn attempt(
-        &mut self,
-        hand: &InHand<'_, W::Job, W::Output>,
-        lease: &Lease<'_, W::Job, W::Output>,
-        done: &mut Done,
-    ) -> Ended<W::Output> {
-        let Some(job) = hand.job() else { return Ended::Lost };
-        let mut timeout = lease.chair().timeout();
-        let span = AttemptSpan::of(job, lease.chair());
-        if let Some(extras) = &job.extras {
-            if extras.cancellation.as_ref().is_some_and(|it| it.is_asked_as_it_begins()) {
-                return Ended::Cancelled;
-            }
-            if job.is_expired(|| self.desk.now()) {
-                return Ended::Expired;
-            }
-            timeout = extras.timeout.or(timeout);
+    /// Whether the job is not worth beginning any more.
+    fn turned_away(&self, job: &Envelope<W::Job, W::Output>) -> Option<Ended<W::Output>> {
+        let extras = job.extras.as_ref()?;
+        if extras.cancellation.as_ref().is_some_and(|it| it.is_asked_as_it_begins()) {
+            Some(Ended::Cancelled)
+        } else if job.is_expired(|| self.desk.now()) {
+            Some(Ended::Expired)
+        } else {
+            None
         }
-        let _askers = inside::Askings::of(job.extras.as_ref().and_then(|extras| extras.askers.clone()));
-        let ended = self.run(job, lease, timeout, &span, done).await;
-        self.ask_worker(job, ended, done)
     }
 
-    /// Runs the worker's code for this job to its end, or as far as it may go.
-    async fn run(
+    /// One attempt at the job in hand: runs the worker's code to its end, or as far as it may go.
+    async fn attempt(
         &mut self,
         job: &Envelope<W::Job, W::Output>,
         lease: &Lease<'_, W::Job, W::Output>,
-        timeout: Option<Duration>,
-        span: &AttemptSpan,
         done: &mut Done,
     ) -> Ended<W::Output> {
+        let span = AttemptSpan::of(job, lease.chair());
+        let _askers = inside::Askings::of(job.extras.as_ref().and_then(|extras| extras.askers.clone()));
+        let mut patience = Patience::begin(job, lease.chair());
         let cx = match &mut self.cx {
             Some(cx) => {
                 cx.turn_to(job.facts());
@@ -208,11 +206,13 @@ impl<W: Worker> Hired<W> {
         };
         let desk = &self.desk;
         let worker = &mut self.worker;
-        let mut patience = timeout.map(Patience::begin);
+        let mut waits = false;
         // Called inside a future, so that a `process` that panics before its first line is caught as well.
         let mut process = pin!(Some(async { worker.process(&job.payload, cx).await }));
         let ended = poll_fn(|task| {
-            desk.set_waits(false);
+            if waits {
+                desk.set_waits(false);
+            }
             let polled = catch_unwind(AssertUnwindSafe(|| {
                 span.in_scope(|| match process.as_mut().as_pin_mut() {
                     Some(process) => process.poll(task),
@@ -221,24 +221,24 @@ impl<W: Worker> Hired<W> {
             }));
             match polled {
                 Ok(Poll::Ready(Ok(output))) => Poll::Ready(Ended::Done(output)),
-                Ok(Poll::Ready(Err(fault))) => {
-                    let kind = fault.kind();
-                    Poll::Ready(Ended::Fault(fault, kind))
-                }
+                Ok(Poll::Ready(Err(fault))) => Poll::Ready(Ended::Fault(fault)),
                 Err(panic) => Poll::Ready(Ended::Panicked(Panicked::caught(&*panic))),
                 Ok(Poll::Pending) => {
+                    waits = true;
                     desk.set_waits(true);
                     // The job has to wait for something; those behind it must not.
                     done.gave_back |= lease.give_back_rest();
                     if desk.poll_abandon(task).is_ready() {
                         return Poll::Ready(Ended::Interrupted);
                     }
-                    let over = patience.as_mut().map_or(Poll::Pending, |patience| patience.poll_over(task));
-                    over.map(|after| Ended::TimedOut(after, FaultKind::Retry))
+                    patience.poll_over(task).map(|after| Ended::TimedOut(after, FaultKind::Retry))
                 }
             }
         })
         .await;
+        if !matches!(ended, Ended::Interrupted | Ended::TimedOut(..)) {
+            return ended;
+        }
         desk.set_waits(false);
         // What the job left unfinished is dropped here, where a panic in it is caught.
         match catch_unwind(AssertUnwindSafe(|| process.set(None))) {
@@ -247,34 +247,20 @@ impl<W: Worker> Hired<W> {
         }
     }
 
-    /// Asks the worker what should become of a job that failed.
-    fn ask_worker(
-        &self,
-        job: &Envelope<W::Job, W::Output>,
-        ended: Ended<W::Output>,
-        done: &mut Done,
-    ) -> Ended<W::Output> {
+    /// An attempt has not come to an output. Asks the worker, if it has not panicked, what should become of the job.
+    fn look_into(&self, hand: &InHand<'_, W::Job, W::Output>, ended: &mut Ended<W::Output>, done: &mut Done) {
+        let Some(attempt) = hand.job().map(|job| job.attempt) else { return };
         let mut ask = |fault: &Fault| {
-            catch_unwind(AssertUnwindSafe(|| self.worker.retry(fault, job.attempt))).unwrap_or_else(|panic| {
-                let panic = Panicked::caught(&*panic);
-                done.panicked = Some(format!("`retry` panicked: {}", panic.text));
+            catch_unwind(AssertUnwindSafe(|| self.worker.retry(fault, attempt))).unwrap_or_else(|panic| {
+                done.panicked = Some(format!("`retry` panicked: {}", Panicked::caught(&*panic).text));
                 fault.kind()
             })
         };
         match ended {
-            Ended::Fault(fault, _) => {
-                let kind = ask(&fault);
-                Ended::Fault(fault, kind)
-            }
-            Ended::TimedOut(after, _) => {
-                let kind = ask(&Fault::retry(timed_out(after)));
-                Ended::TimedOut(after, kind)
-            }
-            Ended::Panicked(panic) => {
-                done.panicked = Some(format!("`process` panicked: {}", panic.text));
-                Ended::Panicked(panic)
-            }
-            ended => ended,
+            Ended::Fault(fault) => fault.set_kind(ask(fault)),
+            Ended::TimedOut(after, kind) => *kind = ask(&Fault::retry(timed_out(*after))),
+            Ended::Panicked(panic) => done.panicked = Some(format!("`process` panicked: {}", panic.text)),
+            Ended::Done(_) | Ended::Lost | Ended::Expired | Ended::Cancelled | Ended::Interrupted => {}
         }
     }
 
@@ -308,27 +294,36 @@ impl<W: Worker> Hired<W> {
     }
 }
 
-/// How long a job may take. The timer is set only if the job waits for something at all.
-struct Patience {
+/// How long the attempt may take, if there is a limit. The timer is set only if the job waits for something at all.
+struct Patience(Option<Limit>);
+
+struct Limit {
     after: Duration,
     began: Instant,
     over: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patience {
-    fn begin(after: Duration) -> Self {
-        Self { after, began: Instant::now(), over: None }
+    fn begin<J, O>(job: &Envelope<J, O>, chair: &Chair<J, O>) -> Self
+    where
+        J: Send + Sync + 'static,
+        O: Send + 'static,
+    {
+        let own = job.extras.as_ref().and_then(|extras| extras.timeout);
+        let limit = |after| Limit { after, began: Instant::now(), over: None };
+        Self(own.or(chair.timeout()).map(limit))
     }
 
     /// Ready once the time is over.
     fn poll_over(&mut self, task: &mut Context<'_>) -> Poll<Duration> {
-        let over = self.over.get_or_insert_with(|| {
+        let Some(Limit { after, began, over }) = &mut self.0 else { return Poll::Pending };
+        let over = over.get_or_insert_with(|| {
             // A time that the clock cannot tell is as good as none.
-            Box::pin(match self.began.checked_add(self.after) {
+            Box::pin(match began.checked_add(*after) {
                 Some(at) => tokio::time::sleep_until(at),
                 None => tokio::time::sleep(Duration::MAX),
             })
         });
-        over.as_mut().poll(task).map(|()| self.after)
+        over.as_mut().poll(task).map(|()| *after)
     }
 }

@@ -31,11 +31,11 @@ pub(crate) enum Ended<O> {
     /// With an output.
     Done(O),
     /// The worker said that it failed, and what should become of the job.
-    Fault(Fault, FaultKind),
+    Fault(Fault),
     /// It took longer than it may; the worker said what should become of the job.
     TimedOut(Duration, FaultKind),
     /// The worker panicked.
-    Panicked(Panicked),
+    Panicked(Box<Panicked>),
     /// The worker was gone before the job was done.
     Lost,
     /// The job was not started, since its deadline had passed.
@@ -79,11 +79,14 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
                 desk.settled(true);
                 self.finish(job, Ok(output));
             }
-            Ended::Fault(fault, kind) => self.fail(desk, job, kind.into(), Trouble::of_fault(fault)),
+            Ended::Fault(fault) => {
+                let failure = fault.kind().into();
+                self.fail(desk, job, failure, Trouble::of_fault(fault));
+            }
             Ended::TimedOut(after, kind) => {
                 self.fail(desk, job, kind.into(), Trouble::new(timed_out(after)));
             }
-            Ended::Panicked(panic) => self.fail(desk, job, Failure::Retry, Trouble::of_panic(panic)),
+            Ended::Panicked(panic) => self.fail(desk, job, Failure::Retry, Trouble::of_panic(*panic)),
             Ended::Lost => self.fail(desk, job, Failure::Retry, Trouble::new("the worker was lost")),
             Ended::Expired => {
                 desk.let_go();
