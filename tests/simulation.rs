@@ -1,9 +1,11 @@
-//! Random histories on paused time: sends of all kinds, deploys, rollbacks, scalings, panics, kills, cancelled sends, and an end. Whatever
-//! happens, every admitted job comes to exactly one end (promise 1, by numbers), and jobs of one key start in order (promise 4).
+//! Random histories on paused time: sends of all kinds, deploys, rollbacks, scalings, panics, timeouts, kills, workers that cannot start again,
+//! cancelled sends and cancelled jobs, replays, and an end. Whatever happens, every admitted job comes to exactly one end (promise 1, by
+//! numbers), and jobs of one key start in order (promise 4).
 //!
 //! `SERAL_SEEDS=10000` tries more histories, `SERAL_SEED=7` only one.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::env;
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -11,8 +13,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use parking_lot::Mutex;
+use seral::Attempt;
+use seral::FaultKind;
 use seral::JobHandle;
 use seral::Priority;
+use seral::RestartPolicy;
 use seral::error::JobError;
 use seral::prelude::*;
 use seral_test::Fate;
@@ -23,6 +28,7 @@ use crate::kit::end_if_it_hangs;
 use crate::kit::hush;
 
 const KEYS: u64 = 4;
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
 struct Job {
@@ -31,11 +37,36 @@ struct Job {
     seed: u64,
 }
 
-/// What the workers saw.
+/// What the workers saw, and what ails them.
 #[derive(Default)]
 struct Seen {
     completed: Vec<u64>,
     started_by_key: BTreeMap<u64, Vec<u64>>,
+    /// Versions whose workers cannot start at the moment.
+    sick: BTreeSet<u64>,
+}
+
+struct Hand {
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Worker for Hand {
+    type Job = Job;
+    type Output = u64;
+
+    async fn start(&mut self, cx: &StartContext) -> Result<(), Fault> {
+        let version: u64 = cx.version().as_str().parse()?;
+        if self.seen.lock().sick.contains(&version) { Err("told to be sick")? } else { Ok(()) }
+    }
+
+    async fn process(&mut self, job: &Job, cx: &JobContext) -> Result<u64, Fault> {
+        process(&self.seen, *job, cx).await
+    }
+
+    fn retry(&self, fault: &Fault, attempt: Attempt) -> FaultKind {
+        // Now and then, the worker wants more attempts than there are.
+        if attempt.get() % 2 == 0 { FaultKind::RetryAfter(Duration::from_millis(70)) } else { fault.kind() }
+    }
 }
 
 struct World {
@@ -45,13 +76,14 @@ struct World {
     seen: Arc<Mutex<Seen>>,
     ledger: Ledger,
     handles: Vec<(u64, JobHandle<u64>)>,
+    replayed: BTreeSet<u64>,
     numbers: u64,
     versions: u64,
     admitted_by_key: BTreeMap<u64, Vec<u64>>,
 }
 
 /// What a worker does depends on the job's seed and the attempt alone.
-async fn process(seen: Arc<Mutex<Seen>>, job: Job, cx: JobContext) -> Result<u64, Fault> {
+async fn process(seen: &Mutex<Seen>, job: Job, cx: &JobContext) -> Result<u64, Fault> {
     if let Some(key) = job.key {
         let mut seen = seen.lock();
         let started = seen.started_by_key.entry(key).or_default();
@@ -70,6 +102,7 @@ async fn process(seen: Arc<Mutex<Seen>>, job: Job, cx: JobContext) -> Result<u64
         1 => Err("told to fail")?,
         2 => return Err(Fault::discard("told to discard")),
         3 => return Err(Fault::dead_letter("told to give up")),
+        5 => return Err(Fault::cancelled("told to break off")),
         4 if cx.attempt().get() == 1 => {
             return Err(Fault::retry_after(Duration::from_millis(rng.u64(1..500)), "told to come back"));
         }
@@ -84,8 +117,15 @@ impl World {
         end_if_it_hangs();
         let mut rng = Rng::with_seed(seed);
         let shop = Ecosystem::new("shop");
-        let orders =
-            shop.community("orders").mailbox(rng.usize(1..20)).hand_back(|_| async {}).await.unwrap();
+        let orders = shop
+            .community("orders")
+            .mailbox(rng.usize(1..20))
+            .dead_letters(rng.usize(1..10))
+            .retry(RetryPolicy::attempts(3).backoff(Duration::from_millis(rng.u64(..200)), MINUTE).seed(seed))
+            .restart(RestartPolicy::limit(2, MINUTE))
+            .hand_back(|_| async {})
+            .await
+            .unwrap();
         let mut world = Self {
             rng,
             shop,
@@ -93,6 +133,7 @@ impl World {
             seen: Arc::default(),
             ledger: Ledger::new(),
             handles: Vec::new(),
+            replayed: BTreeSet::new(),
             numbers: 0,
             versions: 0,
             admitted_by_key: BTreeMap::new(),
@@ -116,9 +157,38 @@ impl World {
                 let version = self.rng.u64(1..=self.versions).to_string();
                 let _ = self.orders.scale(version, self.rng.usize(1..6)).await;
             }
-            92..96 => fault::kill_worker(&self.orders),
-            96..98 => fault::panic_pool(&self.orders),
-            _ => fault::panic_dispatcher(&self.orders),
+            92..94 => fault::kill_worker(&self.orders),
+            94 => fault::panic_pool(&self.orders),
+            95 => fault::panic_dispatcher(&self.orders),
+            96 => self.cancel(),
+            97 => self.replay().await,
+            _ => self.fall_ill_or_recover(),
+        }
+    }
+
+    fn cancel(&mut self) {
+        if !self.handles.is_empty() {
+            let at = self.rng.usize(..self.handles.len());
+            self.handles[at].1.cancel();
+        }
+    }
+
+    /// Replays those without a key: one with a key would come after later ones of its key, as it should.
+    async fn replay(&mut self) {
+        let letters = self.orders.dead_letters().which(|letter| letter.key.is_none());
+        letters.for_each(|letter| {
+            self.replayed.insert(letter.job.number);
+        });
+        let patience = Duration::from_millis(self.rng.u64(..50));
+        let replay = letters.replay().pace(self.rng.u32(10..1_000));
+        let _ = tokio::time::timeout(patience, replay.into_future()).await;
+    }
+
+    fn fall_ill_or_recover(&mut self) {
+        let version = self.rng.u64(1..=self.versions);
+        let mut seen = self.seen.lock();
+        if !seen.sick.remove(&version) {
+            seen.sick.insert(version);
         }
     }
 
@@ -127,10 +197,12 @@ impl World {
         let version = if again { self.rng.u64(1..=self.versions) } else { self.versions + 1 };
         self.versions = self.versions.max(version);
         let seen = Arc::clone(&self.seen);
-        let run = move |job, cx| process(Arc::clone(&seen), job, cx);
-        let pool = Pool::of_fn(self.rng.usize(1..5), run).build("the build");
-        // A deploy may be interrupted by a dispatcher that was told to panic.
-        let _ = self.orders.deploy(version.to_string(), pool).await;
+        let pool =
+            Pool::of(self.rng.usize(1..5), move || Hand { seen: Arc::clone(&seen) }).build("the build");
+        let deploy = self.orders.deploy(version.to_string(), pool);
+        let deploy = if self.rng.bool() { deploy.force() } else { deploy };
+        // A deploy may be interrupted by a dispatcher that was told to panic, or its version is sick.
+        let _ = deploy.await;
     }
 
     async fn send(&mut self) {
@@ -153,6 +225,8 @@ impl World {
             2 => submit = submit.pin(self.rng.u64(1..=self.versions).to_string()),
             3 => submit = submit.priority(Priority::High),
             4 => submit = submit.priority(Priority::Low),
+            5 => submit = submit.timeout(Duration::from_millis(self.rng.u64(1..200))),
+            6 => submit = submit.retry(RetryPolicy::attempts(self.rng.u32(1..6))),
             _ => {}
         }
         // A send that is not admitted within this time is dropped.
@@ -181,6 +255,7 @@ impl World {
                 Err(JobError::Discarded { .. }) => Fate::Discarded,
                 Err(JobError::Expired) => Fate::Expired,
                 Err(JobError::HandedBack) => Fate::HandedBack,
+                Err(JobError::Cancelled) => Fate::Cancelled,
                 Err(lost) => panic!("seed {seed}: job {number}: {lost}"),
             };
             self.ledger.ended(number, fate);
@@ -191,6 +266,9 @@ impl World {
         let mut completed = seen.completed.clone();
         completed.sort_unstable();
         done.sort_unstable();
+        // A replayed job is one of which its sender heard that it had failed.
+        assert!(completed.is_sorted_by(|a, b| a < b), "seed {seed}: completed twice");
+        completed.retain(|number| !self.replayed.contains(number) || done.contains(number));
         assert_eq!(
             completed, done,
             "seed {seed}: what workers completed is what senders heard of, once each"

@@ -17,6 +17,8 @@ pub enum Fate {
     Discarded,
     /// Its deadline passed.
     Expired,
+    /// Its sender cancelled it.
+    Cancelled,
     /// It was handed back at the shutdown.
     HandedBack,
 }

@@ -222,7 +222,7 @@ impl<W: Worker> Hired<W> {
             match polled {
                 Ok(Poll::Ready(Ok(output))) => Poll::Ready(Ended::Done(output)),
                 Ok(Poll::Ready(Err(fault))) => Poll::Ready(Ended::Fault(fault)),
-                Err(panic) => Poll::Ready(Ended::Panicked(Panicked::caught(&*panic))),
+                Err(panic) => Poll::Ready(Ended::Panicked(Box::new(Panicked::caught(&*panic)))),
                 Ok(Poll::Pending) => {
                     waits = true;
                     desk.set_waits(true);
@@ -243,7 +243,7 @@ impl<W: Worker> Hired<W> {
         // What the job left unfinished is dropped here, where a panic in it is caught.
         match catch_unwind(AssertUnwindSafe(|| process.set(None))) {
             Ok(()) => ended,
-            Err(panic) => Ended::Panicked(Panicked::caught(&*panic)),
+            Err(panic) => Ended::Panicked(Box::new(Panicked::caught(&*panic))),
         }
     }
 

@@ -34,8 +34,8 @@ pub(crate) struct Panicked {
 }
 
 impl Panicked {
-    /// Of the payload that was caught. Boxed, since a panic is rare and should not make each result of an attempt larger.
-    pub(crate) fn caught(payload: &(dyn Any + Send)) -> Box<Self> {
+    /// Of the payload that was caught.
+    pub(crate) fn caught(payload: &(dyn Any + Send)) -> Self {
         let text = if let Some(text) = payload.downcast_ref::<&str>() {
             (*text).to_owned()
         } else if let Some(text) = payload.downcast_ref::<String>() {
@@ -44,6 +44,6 @@ impl Panicked {
             "without a text".to_owned()
         };
         let place = LAST_PLACE.try_with(RefCell::take).ok().flatten();
-        Box::new(Self { text, place })
+        Self { text, place }
     }
 }

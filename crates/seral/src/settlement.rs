@@ -34,7 +34,7 @@ pub(crate) enum Ended<O> {
     Fault(Fault),
     /// It took longer than it may; the worker said what should become of the job.
     TimedOut(Duration, FaultKind),
-    /// The worker panicked.
+    /// The worker panicked. Boxed, so that the rare case does not make each end larger.
     Panicked(Box<Panicked>),
     /// The worker was gone before the job was done.
     Lost,

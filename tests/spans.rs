@@ -1,0 +1,103 @@
+//! Each attempt has a span: the first is a child of the sender's, a later one a root that is linked to it. Without a listener there is none.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use seral::prelude::*;
+use tracing::Instrument;
+use tracing::Subscriber;
+use tracing::field::Field;
+use tracing::field::Visit;
+use tracing::span::Attributes;
+use tracing::span::Id;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::layer::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::kit::Act;
+use crate::kit::community;
+use crate::kit::job;
+
+/// Writes down each span with its parent, each link, and each event with its span.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+/// The values of some fields, in the order in which they come.
+#[derive(Default)]
+struct Values(String);
+
+impl Visit for Values {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0 += &format!(" {field}={value:?}");
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        if !["attempt", "request"].contains(&span.name()) {
+            // Of the actor runtime.
+            return;
+        }
+        let mut values = Values::default();
+        attributes.record(&mut values);
+        let parent = span.parent().map_or("nobody", |parent| parent.name());
+        self.0.lock().push(format!("{} of {parent}:{}", span.name(), values.0));
+    }
+
+    fn on_follows_from(&self, span: &Id, follows: &Id, context: Context<'_, S>) {
+        let name = |id| context.span(id).unwrap().name();
+        self.0.lock().push(format!("{} follows {}", name(span), name(follows)));
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        let mut values = Values::default();
+        event.record(&mut values);
+        if let Some(span) = context.event_span(event)
+            && event.metadata().target() == "work"
+        {
+            self.0.lock().push(format!("in {}:{}", span.name(), values.0));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_attempt_is_a_child_of_its_sender_and_a_later_one_is_linked_to_it() {
+    let notes = Notes::default();
+    let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(notes.clone()));
+    let (_shop, orders, _) = community(1).await;
+    let request = tracing::info_span!("request");
+    let ordered = async { orders.submit(job(7, Act::FailOnce)).key("k").await.unwrap().await };
+    assert_eq!(ordered.instrument(request).await, Ok(7));
+    orders.send(job(8, Act::Do)).await.unwrap();
+    orders.drained("0").await.unwrap_err();
+    crate::kit::settle().await;
+    let expected = [
+        "request of nobody:",
+        "attempt of request: community=\"orders\" version=1.0.0 worker=1 job=1 attempt=1 key=k",
+        "attempt of nobody: community=\"orders\" version=1.0.0 worker=1 job=1 attempt=2 key=k",
+        "attempt follows request",
+        "attempt of nobody: community=\"orders\" version=1.0.0 worker=1 job=2 attempt=1",
+    ];
+    assert_eq!(*notes.0.lock(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_worker_logs_is_in_the_span_of_its_attempt_also_after_a_wait() {
+    let notes = Notes::default();
+    let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(notes.clone()));
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community::<u32, u32>("orders").await.unwrap();
+    let process = |number, _| async move {
+        tracing::info!(target: "work", number, "before");
+        tokio::task::yield_now().await;
+        tracing::info!(target: "work", number, "after");
+        Ok(number)
+    };
+    orders.deploy("1", Pool::of_fn(2, process)).await.unwrap();
+    let (first, second) = (orders.submit(1).await.unwrap(), orders.submit(2).await.unwrap());
+    assert_eq!((first.await, second.await), (Ok(1), Ok(2)));
+    let logged = notes.0.lock().iter().filter(|note| note.starts_with("in attempt:")).count();
+    assert_eq!(logged, 4, "{:?}", notes.0.lock());
+}
