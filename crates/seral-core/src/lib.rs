@@ -14,6 +14,7 @@
 //! | [`id`] | names and numbers: job, worker, pool, version, key, revision, attempt |
 //! | [`queue`] | the order in which waiting jobs are taken |
 //! | [`gate`] | which jobs may come in |
+//! | [`end`] | how near its end a mailbox is |
 //! | [`wakes`] | (what the next three return) |
 //! | [`seats`] | which worker is woken |
 //! | [`mod@line`] | which waiting sender is woken |
@@ -33,6 +34,7 @@ pub mod time;
 pub mod id;
 pub mod queue;
 pub mod gate;
+pub mod end;
 pub mod wakes;
 pub mod seats;
 pub mod line;

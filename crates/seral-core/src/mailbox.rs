@@ -23,11 +23,13 @@
 //! pinned to this version elsewhere. It is announced once, shuts the gate, sends the workers home, and is final; until
 //! then the gate can be opened again.
 
+use crate::end::End;
 use crate::id::Priority;
 use crate::line::Line;
 use crate::queue::Queue;
 use crate::seats::Seats;
 
+pub use crate::end::Drained;
 pub use crate::gate::Gate;
 pub use crate::gate::Refusal;
 pub use crate::gate::Sender;
@@ -43,10 +45,6 @@ pub trait Queued {
     /// Whether it names this version, so that it may run nowhere else.
     fn is_pinned(&self) -> bool;
 }
-
-/// Why a drained mailbox cannot be opened again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drained;
 
 /// Counts of a mailbox, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,25 +63,6 @@ pub struct Counts {
     pub pins_away: usize,
     /// Senders that wait for room.
     pub senders: usize,
-}
-
-/// How near its end a mailbox is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum End {
-    /// It is open, or was never opened: that everything is finished means nothing.
-    NotInSight,
-    /// Its gate was closed by a verb. When everything is finished it is drained; until then it can be opened again.
-    Closing,
-    /// As closing, and it cannot be opened again.
-    Sealed,
-    /// It is drained.
-    Drained,
-}
-
-impl End {
-    fn is_final(self) -> bool {
-        matches!(self, Self::Sealed | Self::Drained)
-    }
 }
 
 /// The state of one pool's mailbox. See the [module](self) for the protocol.
@@ -241,7 +220,20 @@ impl<T: Queued, W> Mailbox<T, W> {
         Ok(())
     }
 
-    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone.
+    /// Keeps the mailbox from being drained, whatever its gate, until [`unpin_away`](Self::unpin_away).
+    ///
+    /// # Errors
+    ///
+    /// [`Drained`] when it is too late: it is drained, or sealed.
+    pub fn steady(&mut self) -> Result<(), Drained> {
+        if self.end.is_final() {
+            return Err(Drained);
+        }
+        self.pins_away += 1;
+        Ok(())
+    }
+
+    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone, or what [`steady`](Self::steady) was for is done.
     pub fn unpin_away(&mut self) -> Wakes<W> {
         self.pins_away -= 1;
         let mut wakes = Wakes::none();

@@ -30,7 +30,7 @@
 //! - senders: `cancel` passes nothing on; `forget` forgets nothing; a retry loses its ticket; narrow, a drain, `take`, `recall` or
 //!   `unhold` wakes no sender; one is woken where there is room for two; they are woken only when nothing is left;
 //!   outside one too many; inside without extra room or without a limit; the pinned gate lets all in; `readmit` ignores the
-//!   gate; `pin_away` when shut; a held pin is not counted;
+//!   gate; `pin_away` when shut; `steady` when shut or drained; a held pin is not counted;
 //! - workers: `admit`, `readmit`, `give_back`, `take`, `detach`, `resume`, `hurry` or a leaving worker wakes no other; `detach`
 //!   or `take` keeps the wake-up on its way; two wake-ups at once; a woken worker stays idle; `hurry` at the first look;
 //!   `dismiss` wakes nobody or keeps the worker among the idle; a new worker inherits the dismissal; `give_back` in reverse;
@@ -120,7 +120,9 @@ enum Step {
     Arrived,
     /// A job that names this version waits elsewhere.
     PinAway,
-    /// It waits there no more.
+    /// The mailbox is kept from being drained for a while.
+    Steady,
+    /// It waits there no more, or the while is over.
     UnpinAway,
     /// The first held job leaves the fence.
     Unfence,
@@ -299,7 +301,7 @@ impl World {
             Open => self.gate != Gate::Open,
             Halt => !self.halted,
             Resume => self.halted,
-            Recall | PinAway => true,
+            Recall | PinAway | Steady => true,
             Readmit => self.count(Place::InTransit) > 0,
             Arrived => self.count(Place::InTransit) > 0 || self.not_arrived > 0,
             UnpinAway => usize::from(self.pins_away) > self.held_pins(),
@@ -345,6 +347,7 @@ impl World {
             Readmit => self.readmit()?,
             Arrived => self.arrived()?,
             PinAway => self.pin_away()?,
+            Steady => self.steady()?,
             UnpinAway => {
                 self.pins_away -= 1;
                 let wakes = self.mailbox.unpin_away();
@@ -583,6 +586,13 @@ impl World {
         let counted = self.mailbox.pin_away();
         ensure!(counted.is_ok() == (self.gate != Gate::Shut), "a pin of elsewhere is {counted:?}");
         self.pins_away += u8::from(counted.is_ok());
+        Ok(())
+    }
+
+    fn steady(&mut self) -> Checked {
+        let steadied = self.mailbox.steady();
+        ensure!(steadied.is_ok() != self.drained, "steadied is {steadied:?}, drained is {}", self.drained);
+        self.pins_away += u8::from(steadied.is_ok());
         Ok(())
     }
 
@@ -1020,7 +1030,7 @@ const WORKERS: Theme = Theme {
 const DRAIN: Theme = Theme {
     senders: &[Push(Outside, true)],
     workers: &[Take(0), Take(1), Fail(0), Kill(0)],
-    control: &[Narrow, Open, PinAway, UnpinAway],
+    control: &[Narrow, Open, PinAway, Steady, UnpinAway],
     parked: true,
     operations: 4,
 };
@@ -1065,6 +1075,7 @@ const ALL: Theme = Theme {
         Readmit,
         Arrived,
         PinAway,
+        Steady,
         UnpinAway,
         Unfence,
         Hurry,

@@ -252,7 +252,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> DataPlane<J, O> {
         job.extras = letter.extras;
         let extras = job.extras_mut();
         extras.pin = to.cloned();
-        extras.history = Some(History::of_replay(letter.history));
+        extras.history = Some(Box::new(History::of_replay(letter.history)));
         match self.place_by(job, Mailbox::enter_due) {
             Ok(_) => Ok(true),
             // Its version has stopped taking jobs just now: it is a dead letter again.

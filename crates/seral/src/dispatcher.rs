@@ -275,9 +275,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             for pool in draining {
                 let Some(running) = state.pools.get(&pool) else { continue };
                 let handle = Arc::clone(&running.handle);
-                match handle.mailbox.pin_away() {
+                match handle.mailbox.steady() {
                     Ok(()) => steadied.push(handle),
-                    // Shut without being drained: the community has been closed.
+                    // Sealed without being drained: the community has been closed.
                     Err(_) if !handle.mailbox.is_drained() => {}
                     Err(_) => actions.extend(state.versions.handle(Fact::Drained(pool))),
                 }

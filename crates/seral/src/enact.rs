@@ -105,7 +105,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                     let table = self.table(pool, revision);
                     self.plane().publish(table);
                 }
-                Action::Narrow(pool) => self.with_handle(pool, |handle| handle.mailbox.narrow()),
+                Action::Narrow(pool) => {
+                    self.with_handle(pool, |handle| handle.mailbox.narrow());
+                    self.control.tell_pool(pool, PoolMessage::Replaced);
+                }
                 Action::Halt(pool) => self.with_handle(pool, PoolHandle::halt),
                 Action::Recall(pool) => {
                     let since = self.switched_at.unwrap_or_else(|| self.plane().now());

@@ -13,7 +13,6 @@ use seral_core::retry::Cause;
 use crate::dead_letter::DeadLetter;
 use crate::error::JobError;
 use crate::event::Event;
-use crate::history::History;
 use crate::job::Envelope;
 use crate::job::reply;
 use crate::placement::Unservable;
@@ -103,7 +102,7 @@ impl<J, O> DataPlane<J, O> {
             fingerprint: Fingerprint::of(&reason),
             reason,
             version,
-            history: history.map(History::into_attempts).unwrap_or_default(),
+            history: history.map(|history| history.into_attempts()).unwrap_or_default(),
             died: self.root.clock.by_calendar(),
             extras: extras.map(|extras| Box::new(extras.for_replay())),
             job: job.payload,

@@ -40,7 +40,7 @@ pub(crate) struct Envelope<J, O> {
     pub(crate) extras: Option<Box<Extras>>,
 }
 
-/// What a job may have besides its payload.
+/// What a job may have besides its payload. What is rare and large is boxed: there may be a million of these.
 #[derive(Default)]
 pub(crate) struct Extras {
     pub(crate) key: Option<Key>,
@@ -50,12 +50,12 @@ pub(crate) struct Extras {
     pub(crate) deadline: Option<Time>,
     pub(crate) priority: Priority,
     pub(crate) askers: Option<Arc<Askers>>,
-    pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) retry: Option<Box<RetryPolicy>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancellation: Option<Arc<Cancellation>>,
     /// The span in which the job was sent, if somebody traces.
-    pub(crate) sender: Option<tracing::Span>,
-    pub(crate) history: Option<History>,
+    pub(crate) sender: Option<Box<tracing::Span>>,
+    pub(crate) history: Option<Box<History>>,
 }
 
 impl Extras {

@@ -95,7 +95,12 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().pin_away()
     }
 
-    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone.
+    /// Keeps it from being drained until [`unpin_away`](Self::unpin_away), unless it is too late.
+    pub(crate) fn steady(&self) -> Result<(), Drained> {
+        self.machine.lock().steady()
+    }
+
+    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone, or what [`steady`](Self::steady) was for is done.
     pub(crate) fn unpin_away(&self) {
         let wakes = self.machine.lock().unpin_away();
         self.wake(wakes);

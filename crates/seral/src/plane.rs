@@ -60,7 +60,7 @@ impl Default for Limits {
         Self {
             // A tenth of a second of work at 100,000 jobs a second: enough to keep workers busy, little enough to drain at once.
             mailbox: 10_000,
-            // Some 200 MB of small jobs: a limit against runaway senders, not a target.
+            // Some 400 MB of small jobs: a limit against runaway senders, not a target.
             delayed: 1_000_000,
             // More than a person will look at one by one.
             dead_letters: 10_000,

@@ -43,6 +43,8 @@ pub(crate) enum PoolMessage {
     Scale,
     /// A worker blocks its thread, or has let go of it.
     Blocked(WorkerId, bool),
+    /// Another version is current now: if no worker can be kept running, its jobs should not wait for the next try.
+    Replaced,
     /// Stop everything: the pool never served.
     Dismiss,
     /// The mailbox is drained: is there anything left to wait for?
@@ -169,6 +171,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
             }
             PoolMessage::Scale => drop(state.scale(&myself).await?),
             PoolMessage::Blocked(worker, is_blocked) => state.replace(&myself, worker, is_blocked).await?,
+            PoolMessage::Replaced => state.report_if_broken(),
             PoolMessage::Dismiss => state.end(),
             PoolMessage::Drained => {
                 state.phase = Phase::Ending;
@@ -269,7 +272,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
 
     /// A worker ended against our will: it is started again, after a while if it has failed often in a row.
     fn worker_failed(&mut self, myself: &ActorRef<PoolMessage>, mut member: Member<J, O>, why: String) {
-        let PoolArguments { plane, pool, report, .. } = &self.arguments;
+        let PoolArguments { plane, pool, .. } = &self.arguments;
         let brought_a_job_to_an_end = member.desk.has_ended_a_job();
         let restart = member.log.on_failure(plane.limits.restart, plane.now(), brought_a_job_to_an_end);
         let worker = member.desk.worker;
@@ -287,8 +290,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         } else {
             myself.send_after(restart.delay, move || PoolMessage::Respawn(worker));
         }
-        if restart.is_down && self.is_broken() {
-            report(PoolReport::Broken(pool.id));
+        self.report_if_broken();
+    }
+
+    fn report_if_broken(&self) {
+        if self.phase == Phase::Serving && self.is_broken() {
+            (self.arguments.report)(PoolReport::Broken(self.arguments.pool.id));
         }
     }
 

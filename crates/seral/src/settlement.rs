@@ -18,7 +18,6 @@ use crate::ending::Death;
 use crate::event::Event;
 use crate::hand_back::HandBackReason;
 use crate::history::FailedAttempt;
-use crate::history::History;
 use crate::intake::Stage;
 use crate::job::Envelope;
 use crate::panics::Panicked;
@@ -156,8 +155,9 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
 
     fn decide(&self, job: &Envelope<J, O>, failure: Failure) -> Disposition {
         let extras = job.extras.as_ref();
-        let policy = extras.and_then(|extras| extras.retry).unwrap_or(self.limits.retry);
-        let since = extras.and_then(|extras| extras.history.as_ref()).and_then(History::failing_since);
+        let policy = extras.and_then(|extras| extras.retry.as_deref()).copied().unwrap_or(self.limits.retry);
+        let since =
+            extras.and_then(|extras| extras.history.as_ref()).and_then(|history| history.failing_since());
         policy.decide(Trial {
             attempt: job.attempt,
             failure,

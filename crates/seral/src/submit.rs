@@ -68,7 +68,7 @@ impl<J, O> Submit<J, O> {
 
     /// What becomes of the job after a failed attempt. Default = as the community has it.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.extras.retry = Some(policy);
+        self.extras.retry = Some(Box::new(policy));
         self
     }
 

@@ -40,7 +40,7 @@ where
     J: Send + Sync + 'static,
     O: Send + 'static,
 {
-    let sender = job.extras.as_ref().and_then(|extras| extras.sender.as_ref());
+    let sender = job.extras.as_ref().and_then(|extras| extras.sender.as_deref());
     let is_first = job.attempt == Attempt::FIRST;
     let parent = sender.filter(|_| is_first).and_then(Span::id);
     let span = tracing::info_span!(
@@ -65,7 +65,7 @@ pub(crate) fn note_sender<J, O>(job: &mut Envelope<J, O>) {
     if tracing::span_enabled!(target: "seral::attempt", Level::INFO) {
         let span = Span::current();
         if !span.is_none() {
-            job.extras_mut().sender = Some(span);
+            job.extras_mut().sender = Some(Box::new(span));
         }
     }
 }
