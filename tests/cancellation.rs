@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use seral::HeartbeatPolicy;
 use seral::JobHandle;
 use seral::error::JobError;
 use seral::prelude::*;
@@ -171,6 +172,50 @@ async fn a_job_in_the_pause_between_two_attempts_is_taken_out() {
     assert_eq!(handle.await, Err(JobError::Cancelled));
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert_eq!(orders.describe().delayed, 0);
+}
+
+/// The jobs of a batch lie with their worker, which blocks its thread in the first of them; and nobody is there to take them over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_behind_one_that_blocks_its_thread_is_taken_out() {
+    let shop = Ecosystem::new("shop");
+    let never = HeartbeatPolicy::default().blocked(MINUTE);
+    let orders = shop.community::<u32, u32>("orders").heartbeat(never).await.unwrap();
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = Arc::new(Mutex::new(blocked));
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let process = move |number, _| {
+        let (blocked, gate) = (Arc::clone(&blocked), Arc::clone(&opened));
+        async move {
+            match number {
+                0 => gate.acquire().await?.forget(),
+                1 => drop(blocked.lock().recv_timeout(MINUTE)),
+                _ => {}
+            }
+            Ok(number)
+        }
+    };
+    orders.deploy("1", Pool::of_fn(1, process)).await.unwrap();
+    // The worker comes back for more when all others wait, and takes them at once.
+    let mut handles = Vec::new();
+    for number in 0..5 {
+        handles.push(orders.submit(number).await.unwrap());
+    }
+    gate.add_permits(1);
+    assert_eq!(handles.remove(0).await, Ok(0));
+    while orders.describe().running == 0 {
+        tokio::task::yield_now().await;
+    }
+    let last = handles.pop().unwrap();
+    last.cancel();
+    let ended =
+        tokio::time::timeout(MINUTE / 4, last).await.expect("it does not wait for the one that blocks");
+    assert_eq!(ended, Err(JobError::Cancelled));
+    release.send(()).unwrap();
+    for (number, handle) in (1..).zip(handles) {
+        assert_eq!(handle.await, Ok(number));
+    }
+    assert!(shop.shutdown(MINUTE).await.is_clean());
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,8 +17,10 @@ use seral::prelude::*;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::kit::Act;
 use crate::kit::end_if_it_hangs;
 use crate::kit::hush;
+use crate::kit::job;
 use crate::kit::settle;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -157,6 +159,43 @@ async fn a_replay_to_a_named_version_goes_there_or_stays() {
     check_books(&orders);
 }
 
+/// Version 1 still drains, since a job keeps it.
+#[tokio::test(start_paused = true)]
+async fn a_replay_to_a_version_that_still_drains_goes_there_and_one_without_a_name_forgets_the_old_one() {
+    let (_shop, orders, floor) = crate::kit::community(2).await;
+    drop(orders.submit(job(1, Act::Fail)).pin("1.0.0").deadline(MINUTE).await.unwrap().await);
+    drop(orders.submit(job(2, Act::Fail)).await.unwrap().await);
+    orders.send(job(3, Act::WaitForGate)).await.unwrap();
+    settle().await;
+    orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
+    // The deadline of the first has passed by then.
+    tokio::time::advance(MINUTE * 2).await;
+    let letter = |number| orders.dead_letters().which(move |letter| letter.job.number == number);
+    assert_eq!(letter(2).replay().to("1.0.0").await.unwrap(), 1);
+    assert_eq!(letter(1).replay().await.unwrap(), 1);
+    while orders.describe().dead < 2 {
+        tokio::time::advance(Duration::from_millis(10)).await;
+    }
+    let last = |number: u64| floor.record().into_iter().rfind(|entry| entry.number == number).unwrap();
+    assert_eq!((&*last(1).version, last(1).attempt), ("2.0.0", 3));
+    assert_eq!((&*last(2).version, last(2).attempt), ("1.0.0", 3));
+    floor.open(1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replayed_letter_comes_after_the_jobs_that_wait() {
+    let (_shop, orders, floor) = crate::kit::community(1).await;
+    drop(orders.submit(job(1, Act::Fail)).await.unwrap().await);
+    for number in 2..6 {
+        orders.send(job(number, Act::WaitForGate)).await.unwrap();
+    }
+    settle().await;
+    assert_eq!(orders.dead_letters().replay().await.unwrap(), 1);
+    floor.open(4);
+    settle().await;
+    assert_eq!(floor.numbers(), [1, 1, 1, 2, 3, 4, 5, 1]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_paced_replay_takes_its_time_and_can_be_dropped_in_the_middle() {
     let (_shop, orders, mended) = community().await;
@@ -266,6 +305,7 @@ async fn a_letter_for_which_there_is_no_room_goes_to_the_hook_and_is_counted() {
     assert_eq!(numbers(&orders.dead_letters()), [4, 6]);
     let view = orders.describe();
     assert_eq!((view.dead, view.overflowed, view.done), (2, 2, 1));
+    assert_eq!(orders.heartbeats()[0].restarts, 0, "the worker has nothing to do with it");
     check_books(&orders);
 }
 

@@ -23,4 +23,5 @@ mod shutdown;
 mod simulation;
 mod stress;
 mod rolling_deploy;
+mod examples;
 mod tidy;
