@@ -150,10 +150,15 @@ async fn only_the_job_that_is_cancelled_is_asked_to_end() {
     let handles = [orders.submit(1).await.unwrap(), orders.submit(2).await.unwrap()];
     settle().await;
     handles[0].cancel();
-    gate.add_permits(3);
+    gate.add_permits(2);
     let [first, second] = handles;
     assert_eq!((first.await, second.await), (Err(JobError::Cancelled), Ok(2)));
-    assert_eq!(orders.ask(3).await.unwrap(), 3, "the worker's next job is not asked");
+    // Both workers take one more.
+    let (third, fourth) = (orders.submit(3).await.unwrap(), orders.submit(4).await.unwrap());
+    settle().await;
+    assert_eq!(orders.describe().running, 2);
+    gate.add_permits(2);
+    assert_eq!((third.await, fourth.await), (Ok(3), Ok(4)), "the worker's next job is not asked");
     assert_eq!(*asked.lock(), [1]);
 }
 

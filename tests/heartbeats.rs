@@ -82,6 +82,24 @@ async fn a_job_over_its_expected_time_is_reported_once_and_so_is_its_end() {
 }
 
 #[tokio::test]
+async fn a_job_that_waits_blocks_nobody_however_long_it_waits() {
+    let shop = Ecosystem::new("shop");
+    let soon = HeartbeatPolicy::default().blocked(SOON);
+    let orders = shop.community::<u32, u32>("orders").heartbeat(soon).await.unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let pool = Pool::of(1, move || Waiter { gate: Arc::clone(&opened), in_optimize: false });
+    orders.deploy("1", pool).await.unwrap();
+    let mut events = orders.events();
+    let handle = orders.submit(1).await.unwrap();
+    let nothing = tokio::time::timeout(SOON * 5, next_condition(&mut events)).await;
+    assert!(nothing.is_err(), "a worker that waits is {nothing:?}");
+    gate.add_permits(1);
+    assert_eq!(handle.await, Ok(1));
+    assert_eq!(orders.heartbeats().len(), 1);
+}
+
+#[tokio::test]
 async fn a_worker_that_does_not_come_back_for_jobs_is_late_and_an_idle_one_never_is() {
     let (shop, orders, gate) = waiters(true).await;
     let mut events = orders.events();

@@ -20,6 +20,7 @@ mod cancellation;
 mod heartbeats;
 mod spans;
 mod shutdown;
+mod stages;
 mod simulation;
 mod stress;
 mod rolling_deploy;
