@@ -18,7 +18,6 @@ mod user_code;
 mod dead_letters;
 mod cancellation;
 mod heartbeats;
-mod spans;
 mod shutdown;
 mod stages;
 mod simulation;
