@@ -1,6 +1,10 @@
 //! The smallest whole program: define a worker, run it, submit a job, print the result.
 //!
 //! Run: `cargo run --example hello`
+//!
+//! ```text
+//! 21
+//! ```
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 

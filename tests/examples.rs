@@ -53,6 +53,9 @@ fn each_prints_what_its_header_promises() {
     let (sources, binaries) = (sources(), binaries());
     assert!(sources.len() >= 8, "only {} examples were found", sources.len());
     for (name, source) in sources {
+        if cfg!(not(unix)) && name == "graceful_shutdown" {
+            continue; // it sends itself a signal
+        }
         let promised = promised(&source).unwrap_or_else(|| panic!("{name} does not say what it prints"));
         // Some panic on purpose, and a trace of the stack takes its time.
         let output = Command::new(&binaries[&name]).env("RUST_BACKTRACE", "0").output().unwrap();
