@@ -70,6 +70,8 @@ pub(crate) async fn work<W: Worker>(
     let deadline = if is_loading { Duration::MAX } else { start_deadline };
     let mut hired = Hired::start(factory, &desk, deadline).await?;
     started();
+    // The pool was just woken on this thread, in a slot that no other thread can take it from: it should run before a job that may block.
+    tokio::task::yield_now().await;
 
     let mut batch = tune::BATCH_MAX;
     loop {
@@ -158,6 +160,8 @@ impl<W: Worker> Hired<W> {
                 },
             };
             done.processed += 1;
+            // As after a start: whoever waits for this job, or the dispatcher for its next attempt, is woken on this thread.
+            let wakes_somebody = hand.has_reply() || !matches!(ended, Ended::Done(_));
             if !matches!(ended, Ended::Done(_)) {
                 done.failed += 1;
                 self.look_into(&hand, &mut ended, &mut done);
@@ -167,7 +171,7 @@ impl<W: Worker> Hired<W> {
                 self.desk.panicked();
                 break;
             }
-            self.let_others_run().await;
+            self.let_others_run(wakes_somebody).await;
         }
         done
     }
@@ -285,9 +289,9 @@ impl<W: Worker> Hired<W> {
         next
     }
 
-    async fn let_others_run(&mut self) {
+    async fn let_others_run(&mut self, now: bool) {
         self.since_yield += 1;
-        if self.since_yield >= YIELD_EACH {
+        if now || self.since_yield >= YIELD_EACH {
             self.since_yield = 0;
             tokio::task::yield_now().await;
         }

@@ -164,6 +164,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> InHand<'_, J, O> {
         self.job.as_ref()
     }
 
+    /// Whether somebody may wait for the outcome.
+    pub(crate) fn has_reply(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| job.reply.is_some())
+    }
+
     /// Ends the attempt.
     pub(crate) fn settle(mut self, ended: Ended<O>) {
         if let Some(job) = self.job.take() {

@@ -162,9 +162,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
                 state.start_failed(StartFailure::Timeout(deadline));
             }
             PoolMessage::Respawn(worker) => {
-                // A worker may be told to come back when there is nothing left to do.
+                // A worker may be told to come back when there is nothing left to do, or when another is there in its place.
                 if let Some(record) = state.absent.remove(&worker)
                     && !state.arguments.pool.mailbox.is_drained()
+                    && state.workers_that_can_work() < state.arguments.pool.size()
                 {
                     state.hire(&myself, worker, record).await?;
                 }
@@ -345,7 +346,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
     ) -> Result<(), ActorProcessingErr> {
         let by_number = |member: &&mut Member<J, O>| member.desk.worker == worker;
         let Some(member) = self.members.values_mut().find(by_number) else { return Ok(()) };
-        if std::mem::replace(&mut member.blocked, is_blocked) == is_blocked || member.leaving {
+        if std::mem::replace(&mut member.blocked, is_blocked) == is_blocked {
             return Ok(());
         }
         let hired = self.scale(myself).await?;
@@ -361,13 +362,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         Ok(())
     }
 
-    /// Lets a worker go: one that is not there rather than one that is, an idle one rather than a busy one.
+    /// Lets a worker go: one that is not there rather than one that is, an idle one rather than a busy one; none that is blocked, since it does not
+    /// count.
     fn let_one_go(&mut self) {
         if let Some(worker) = self.absent.keys().next().copied() {
             self.absent.remove(&worker);
             return;
         }
-        let staying = self.members.values_mut().filter(|member| !member.leaving);
+        let staying = self.members.values_mut().filter(|member| !member.leaving && !member.blocked);
         if let Some(member) =
             staying.min_by_key(|member| (member.desk.in_hand().is_some(), Reverse(member.desk.worker)))
         {

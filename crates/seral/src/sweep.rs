@@ -16,13 +16,7 @@ use crate::watcher;
 impl<J, O> DataPlane<J, O> {
     /// Ends all jobs that `wanted` accepts and that wait in a mailbox, behind their key, or for a version.
     fn end_waiting(&self, wanted: impl Fn(&Envelope<J, O>) -> bool, end: impl Fn(Envelope<J, O>)) {
-        let table = self.routes.load_full();
-        for (_, pool) in &table.serving {
-            let found = pool.mailbox.remove(&wanted);
-            let count = found.len();
-            found.into_iter().for_each(&end);
-            pool.mailbox.arrived(count);
-        }
+        // Those behind a key first: the end of its holder would let the next of them out.
         for held in self.fence.remove(&wanted) {
             let pinned = held.job.is_pinned();
             end(held.job);
@@ -30,6 +24,13 @@ impl<J, O> DataPlane<J, O> {
             if pinned {
                 held.counted_by.mailbox.unpin_away();
             }
+        }
+        let table = self.routes.load_full();
+        for (_, pool) in &table.serving {
+            let found = pool.mailbox.remove(&wanted);
+            let count = found.len();
+            found.into_iter().for_each(&end);
+            pool.mailbox.arrived(count);
         }
         self.take_out_unrouted(&wanted, &end);
     }
