@@ -109,7 +109,7 @@ async fn events_tell_each_state_of_a_succession_in_order() {
         "orders 2.0.0 is Current",
         "orders 1.0.0 is Draining",
         "orders 1.0.0 is Drained",
-        "orders 1.0.0: worker 1 has left after 0 jobs and 0 faults",
+        "orders 1.0.0: worker 1 has ended after 0 jobs and 0 faults",
         "orders 1.0.0 is Retired",
     ];
     assert_eq!(seen, expected);

@@ -38,10 +38,8 @@ impl<T> Delayed<T> {
 
     /// Removes and returns the jobs that `wanted` accepts, the first due first.
     pub fn remove_if(&mut self, mut wanted: impl FnMut(&T) -> bool) -> Vec<T> {
-        let (taken, kept) =
-            std::mem::take(&mut self.jobs).into_iter().partition::<BTreeMap<_, _>, _>(|(_, job)| wanted(job));
-        self.jobs = kept;
-        taken.into_values().collect()
+        let keys: Vec<_> = self.jobs.iter().filter(|(_, job)| wanted(job)).map(|(key, _)| *key).collect();
+        keys.iter().filter_map(|key| self.jobs.remove(key)).collect()
     }
 
     /// When the first job is due.

@@ -38,6 +38,8 @@ impl Doing {
 pub struct Sight {
     /// What it is doing.
     pub doing: Doing,
+    /// How many jobs it has begun: the same job may be begun again.
+    pub begun: u64,
     /// A number that is another one whenever the worker has done anything.
     pub steps: u64,
 }
@@ -130,7 +132,7 @@ impl Pulse {
         if before != Some(sight) || sight.doing == Doing::Nothing {
             self.still_since = now;
         }
-        if before.map(|before| before.doing.job()) != Some(sight.doing.job()) {
+        if before.map(|before| (before.doing.job(), before.begun)) != Some((sight.doing.job(), sight.begun)) {
             self.job_since = now;
         }
         let (to, since) = self.condition_of(policy, now, sight.doing);
@@ -205,7 +207,7 @@ mod tests {
             steps += u64::from(*stepped);
             now += 1;
             let before = pulse.condition();
-            let change = pulse.look(policy(), at(now), Sight { doing: *doing, steps });
+            let change = pulse.look(policy(), at(now), Sight { doing: *doing, begun: 0, steps });
             assert_eq!(change.is_some(), before != pulse.condition());
             conditions.push(pulse.condition());
         }
@@ -279,7 +281,7 @@ mod tests {
     #[test]
     fn a_change_tells_the_job_and_for_how_long() {
         let mut pulse = Pulse::default();
-        let sight = |doing, steps| Sight { doing, steps };
+        let sight = |doing, steps| Sight { doing, begun: 0, steps };
         assert_eq!(pulse.look(policy(), at(1), sight(Doing::Running(JOB), 0)), None);
         let blocked = pulse.look(policy(), at(3), sight(Doing::Running(JOB), 0));
         let expected =

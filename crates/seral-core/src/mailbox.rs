@@ -426,10 +426,10 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.end == End::Drained
     }
 
-    /// Whether nothing that belongs to this version is unfinished. Jobs held in the fence do not count: each stands behind
-    /// a holder that is unfinished somewhere, and goes to whichever version is current when its turn comes.
+    /// Whether nothing is unfinished here. Jobs that wait elsewhere do not count, also if they name this version: each is delayed,
+    /// or stands in the fence behind a holder that is unfinished somewhere.
     pub fn is_quiet(&self) -> bool {
-        self.queue.is_empty() && self.leased + self.in_transit + self.pins_away == 0
+        self.queue.is_empty() && self.leased + self.in_transit == 0
     }
 
     /// Its counts.
@@ -479,7 +479,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             return;
         }
         wakes.quiet = true;
-        if matches!(self.end, End::NotInSight | End::Drained) {
+        if self.pins_away > 0 || matches!(self.end, End::NotInSight | End::Drained) {
             return;
         }
         self.end = End::Drained;

@@ -3,6 +3,7 @@
 //! The pause before the next attempt is random between nothing and a ceiling that doubles with each attempt (*full jitter*): jobs that failed
 //! together, because what they need was down, do not come back together.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::id::Attempt;
@@ -76,6 +77,19 @@ pub enum Cause {
     VersionGone,
     /// It named a version whose workers cannot be kept running.
     VersionBroken,
+}
+
+/// In a few words.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AttemptsUsedUp => "attempts used up",
+            Self::TimeUsedUp => "time used up",
+            Self::Asked => "the worker said so",
+            Self::VersionGone => "its version is gone",
+            Self::VersionBroken => "its version is broken",
+        })
+    }
 }
 
 /// How often a job is tried, and with which pauses.

@@ -783,11 +783,11 @@ impl World {
     fn is_quiet(&self) -> bool {
         let finished = |place| !matches!(place, Place::Waiting | Place::Leased(_) | Place::InTransit);
         let reported = self.workers.iter().all(|worker| worker.settled == 0);
-        self.jobs.iter().all(|job| finished(job.1)) && reported && self.pins_away + self.not_arrived == 0
+        self.jobs.iter().all(|job| finished(job.1)) && reported && self.not_arrived == 0
     }
 
     fn should_be_drained(&self) -> bool {
-        self.drained || self.closing && self.is_quiet()
+        self.drained || self.closing && self.is_quiet() && self.pins_away == 0
     }
 
     fn is_wake_up_on_its_way(&self) -> bool {

@@ -180,7 +180,7 @@ impl fmt::Debug for JobContext {
 pub struct Cycle {
     /// How many jobs the worker has settled since the last cycle.
     pub processed: usize,
-    /// How many of them ended with a fault.
+    /// How many of them did not come to an output: they failed, or were put off, cancelled or expired.
     pub failed: usize,
     /// How many jobs the worker will take at once next time.
     pub batch: usize,

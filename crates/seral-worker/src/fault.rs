@@ -22,6 +22,9 @@ use std::time::Duration;
 
 use seral_core::retry::Failure;
 
+/// How long the chain of an error's sources may be.
+const CHAIN_MAX: usize = 32;
+
 /// Any error, as `?` accepts it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -109,11 +112,11 @@ impl Fault {
         &*self.why
     }
 
-    /// The texts of the error and of its sources, outermost first.
+    /// The texts of the error and of its sources, outermost first; at most 32, for an error may be its own source.
     pub fn chain(&self) -> Vec<String> {
         let mut chain = vec![self.why.to_string()];
         let mut source = self.why.source();
-        while let Some(cause) = source {
+        while let Some(cause) = source.filter(|_| chain.len() < CHAIN_MAX) {
             chain.push(cause.to_string());
             source = cause.source();
         }

@@ -17,6 +17,8 @@ use seral_core::time::Time;
 #[derive(Debug, Default)]
 pub(crate) struct Cancellation {
     asked: AtomicBool,
+    /// The job has ended. If it is a dead letter, its replay is none of the handle's business.
+    over: AtomicBool,
     /// When the job is due, if it is delayed: where it is found among a million. Written and read under the lock of the delayed jobs.
     due: AtomicU64,
 }
@@ -38,6 +40,14 @@ impl Cancellation {
     pub(crate) fn is_asked_as_it_begins(&self) -> bool {
         fence(SeqCst);
         self.is_asked()
+    }
+
+    pub(crate) fn set_over(&self) {
+        self.over.store(true, SeqCst);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(SeqCst)
     }
 
     pub(crate) fn set_due(&self, due: Time) {

@@ -25,6 +25,7 @@ use crate::inside::Place;
 use crate::intake::Stage;
 use crate::pool_actor::PoolMessage;
 use crate::pool_handle::PoolHandle;
+use crate::user_code::drop_guarded;
 use crate::verb::Message;
 use crate::view::CommunityView;
 
@@ -148,7 +149,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         let plane = &self.control.plane;
         let no_delayed_due = {
             let delayed = plane.delayed.lock();
-            delayed.next_due().is_none_or(|due| due > until)
+            delayed.next_due().is_none_or(|due| due >= until)
         };
         no_delayed_due
             && plane.jobs_moving() == 0
@@ -226,10 +227,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
             jobs.sort_by_key(|job| job.id);
             let hook = self.control.hand_back.lock().clone();
             handed.taken = match hook {
-                None => false,
+                None => {
+                    jobs.into_iter().for_each(drop_guarded);
+                    false
+                }
                 Some(hook) => {
-                    // A task of its own, so that a panic in it is its own.
-                    let taking = tokio::spawn(hook(jobs));
+                    // A task of its own, so that a panic in it is its own, also before its first `await`.
+                    let taking = tokio::spawn(async move { hook(jobs).await });
                     matches!(tokio::time::timeout(HOOK_TIME, taking).await, Ok(Ok(())))
                 }
             };

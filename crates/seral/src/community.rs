@@ -87,7 +87,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         let plane = &self.control.plane;
         let id = plane.next_job();
         let mut envelope = Envelope::new(id, job);
-        trace::note_sender(&mut envelope);
+        trace::note_sender(&mut envelope, plane.root.place);
         plane.admit(envelope).await?;
         Ok(id)
     }
@@ -101,7 +101,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         let plane = &self.control.plane;
         let id = plane.next_job();
         let mut envelope = Envelope::new(id, job);
-        trace::note_sender(&mut envelope);
+        trace::note_sender(&mut envelope, plane.root.place);
         match plane.try_admit(envelope) {
             Ok(()) => Ok(id),
             Err((back, obstacle)) => Err(refusal(back.payload, &obstacle)),
@@ -128,7 +128,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         let deadline = Some(plane.now().after(ASK_DEADLINE));
         envelope.reply = Some(reply);
         envelope.extras = Some(Box::new(Extras { deadline, askers, ..Extras::default() }));
-        trace::note_sender(&mut envelope);
+        trace::note_sender(&mut envelope, plane.root.place);
         plane.admit(envelope).await?;
         outcome.await.unwrap_or(Err(JobError::RuntimeGone)).map_err(AskError::Job)
     }
@@ -170,7 +170,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
                 // Room was seen for it. If another sender took that, this one goes over the capacity, as a worker may: the job is out of the
                 // iterator and must not wait.
                 let mut envelope = Envelope::new(plane.next_job(), job);
-                trace::note_sender(&mut envelope);
+                trace::note_sender(&mut envelope, plane.root.place);
                 let refused = match plane.admit_in_hand(envelope) {
                     Ok(()) => None,
                     Err((back, obstacle)) => Some(refusal(Some(back.payload), &obstacle)),

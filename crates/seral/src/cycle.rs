@@ -5,8 +5,6 @@
 //! else; then its pool starts another, with growing delays.
 
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
@@ -34,6 +32,8 @@ use crate::lease::Chair;
 use crate::lease::InHand;
 use crate::lease::Lease;
 use crate::panics::Panicked;
+use crate::panics::catch;
+use crate::panics::catch_async;
 use crate::plane::DataPlane;
 use crate::pool_handle::PoolHandle;
 use crate::settlement::Ended;
@@ -86,19 +86,25 @@ pub(crate) async fn work<W: Worker>(
             if chair.is_over() {
                 return Ok(());
             }
-            if !desk.has_ended_a_job() {
+            if !desk.has_ended_a_job_lately() {
                 return Err(why.into());
             }
             desk.restarted();
             chair.tell_rebuilt(why);
             hired = Hired::start(factory, &desk, start_deadline).await?;
         } else {
-            batch = hired.optimize(batch, lease, done).await;
+            batch = match hired.optimize(batch, lease, done).await {
+                Ok(batch) => batch,
+                Err(panicked) => return Err(hired.ended_by("optimize", &panicked)),
+            };
         }
     }
 
     desk.set_state(WorkerState::Stopping);
-    hired.worker.stop().await;
+    if let Err(panicked) = catch_async(hired.worker.stop()).await {
+        return Err(hired.ended_by("stop", &panicked));
+    }
+    drop_guarded(hired);
     desk.beat();
     desk.set_state(WorkerState::Stopped);
     Ok(())
@@ -130,22 +136,37 @@ impl<W: Worker> Hired<W> {
         deadline: Duration,
     ) -> Result<Self, ActorProcessingErr> {
         desk.set_state(WorkerState::Starting);
-        let mut worker = factory();
+        let mut worker = catch(factory).map_err(|panicked| panicked_in("the factory", &panicked))?;
         let host: Arc<dyn Host> = Arc::<Desk<W::Job, W::Output>>::clone(desk);
         let cx = StartContext::new(host);
-        {
+        let started = catch_async(async {
             let mut start = pin!(worker.start(&cx));
             let started = poll_fn(|task| match desk.poll_abandon(task) {
                 Poll::Ready(()) => Poll::Ready(Err("the start was given up".into())),
                 Poll::Pending => start.as_mut().poll(task),
             });
             match tokio::time::timeout(deadline, started).await {
-                Ok(started) => started.map_err(|fault| fault.to_string())?,
-                Err(_) => return Err(format!("it did not start within {deadline:?}").into()),
+                Ok(started) => started.map_err(|fault| fault.to_string()),
+                Err(_) => Err(format!("it did not start within {deadline:?}")),
             }
-        }
-        desk.set_state(WorkerState::Running);
-        Ok(Self { worker, desk: Arc::clone(desk), cx: None, since_yield: 0 })
+        })
+        .await;
+        let why: ActorProcessingErr = match started {
+            Ok(Ok(())) => {
+                desk.set_state(WorkerState::Running);
+                return Ok(Self { worker, desk: Arc::clone(desk), cx: None, since_yield: 0 });
+            }
+            Ok(Err(why)) => why.into(),
+            Err(panicked) => panicked_in("`start`", &panicked),
+        };
+        drop_guarded(worker);
+        Err(why)
+    }
+
+    /// Lets go of the worker, which panicked in this; says so.
+    fn ended_by(self, what: &str, panicked: &Panicked) -> ActorProcessingErr {
+        drop_guarded(self);
+        panicked_in(&format!("`{what}`"), panicked)
     }
 
     /// Processes the jobs of a batch, one after the other, until one makes the worker panic.
@@ -217,16 +238,16 @@ impl<W: Worker> Hired<W> {
             if waits {
                 desk.set_waits(false);
             }
-            let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = catch(|| {
                 span.in_scope(|| match process.as_mut().as_pin_mut() {
                     Some(process) => process.poll(task),
                     None => Poll::Pending,
                 })
-            }));
+            });
             match polled {
                 Ok(Poll::Ready(Ok(output))) => Poll::Ready(Ended::Done(output)),
                 Ok(Poll::Ready(Err(fault))) => Poll::Ready(Ended::Fault(fault)),
-                Err(panic) => Poll::Ready(Ended::Panicked(Box::new(Panicked::caught(&*panic)))),
+                Err(panicked) => Poll::Ready(Ended::Panicked(Box::new(panicked))),
                 Ok(Poll::Pending) => {
                     waits = true;
                     desk.set_waits(true);
@@ -245,9 +266,9 @@ impl<W: Worker> Hired<W> {
         }
         desk.set_waits(false);
         // What the job left unfinished is dropped here, where a panic in it is caught.
-        match catch_unwind(AssertUnwindSafe(|| process.set(None))) {
+        match catch(|| process.set(None)) {
             Ok(()) => ended,
-            Err(panic) => Ended::Panicked(Box::new(Panicked::caught(&*panic))),
+            Err(panicked) => Ended::Panicked(Box::new(panicked)),
         }
     }
 
@@ -255,8 +276,8 @@ impl<W: Worker> Hired<W> {
     fn look_into(&self, hand: &InHand<'_, W::Job, W::Output>, ended: &mut Ended<W::Output>, done: &mut Done) {
         let Some(attempt) = hand.job().map(|job| job.attempt) else { return };
         let mut ask = |fault: &Fault| {
-            catch_unwind(AssertUnwindSafe(|| self.worker.retry(fault, attempt))).unwrap_or_else(|panic| {
-                done.panicked = Some(format!("`retry` panicked: {}", Panicked::caught(&*panic).text));
+            catch(|| self.worker.retry(fault, attempt)).unwrap_or_else(|panicked| {
+                done.panicked = Some(format!("`retry` panicked: {}", panicked.text));
                 fault.kind()
             })
         };
@@ -269,7 +290,12 @@ impl<W: Worker> Hired<W> {
     }
 
     /// Tunes the size of the batch, then lets the worker tune itself.
-    async fn optimize(&mut self, batch: usize, lease: Lease<'_, W::Job, W::Output>, done: Done) -> usize {
+    async fn optimize(
+        &mut self,
+        batch: usize,
+        lease: Lease<'_, W::Job, W::Output>,
+        done: Done,
+    ) -> Result<usize, Panicked> {
         let went = match lease.taken {
             _ if done.gave_back => Batch::GivenBack,
             taken if taken >= batch => Batch::Full,
@@ -278,15 +304,14 @@ impl<W: Worker> Hired<W> {
         let next = tune::next_batch(batch, went);
         let cycle = Cycle::new(done.processed, done.failed, next);
         let mut optimize = pin!(self.worker.optimize(&cycle));
-        poll_fn(|task| {
+        let tuned = catch_async(poll_fn(|task| {
             let polled = optimize.as_mut().poll(task);
             if polled.is_pending() {
                 lease.chair().report();
             }
             polled
-        })
-        .await;
-        next
+        }));
+        tuned.await.map(|()| next)
     }
 
     async fn let_others_run(&mut self, now: bool) {
@@ -295,6 +320,14 @@ impl<W: Worker> Hired<W> {
             self.since_yield = 0;
             tokio::task::yield_now().await;
         }
+    }
+}
+
+fn panicked_in(what: &str, panicked: &Panicked) -> ActorProcessingErr {
+    let Panicked { text, place } = panicked;
+    match place {
+        Some(place) => format!("{what} panicked: {text} at {place}").into(),
+        None => format!("{what} panicked: {text}").into(),
     }
 }
 

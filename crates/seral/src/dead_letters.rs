@@ -37,9 +37,9 @@ use crate::job::Envelope;
 use crate::letter_view::DeadLetterGroup;
 use crate::letter_view::DeadLetterView;
 use crate::letter_view::Preview;
-use crate::mailbox::Mailbox;
 use crate::placement::Unservable;
 use crate::plane::DataPlane;
+use crate::plane::Sleeping;
 
 type Wanted<J> = Box<dyn Fn(&DeadLetter<J>) -> bool + Send + Sync>;
 
@@ -210,29 +210,40 @@ impl<J, O> Replay<J, O> {
     }
 }
 
+/// How many have been replayed so far. Told also if the replay is dropped in the middle.
+struct Replayed<'a, J, O> {
+    plane: &'a DataPlane<J, O>,
+    jobs: usize,
+}
+
+impl<J, O> Drop for Replayed<'_, J, O> {
+    fn drop(&mut self) {
+        let jobs = self.jobs;
+        if jobs > 0 {
+            self.plane.tell(|community| Event::DeadLettersReplayed { community, jobs });
+        }
+    }
+}
+
 impl<J: Send + Sync + 'static, O: Send + 'static> Replay<J, O> {
     async fn replay(self) -> Result<usize, ReplayError> {
         let Self { letters, to, per_second } = self;
         let plane = &letters.plane;
         let chosen = plane.dead.select(letters.accepts());
         let began = tokio::time::Instant::now();
-        let mut replayed = 0;
+        let mut replayed = Replayed { plane, jobs: 0 };
         let outcome = async {
             for (before, slip) in (0_u32..).zip(chosen) {
                 if let Some(per_second) = per_second {
                     tokio::time::sleep_until(began + Duration::from_secs(1) * before / per_second).await;
                 }
                 plane.ready(to.as_ref()).await?;
-                if plane.replay(slip, to.as_ref())? {
-                    replayed += 1;
-                }
+                replayed.jobs += usize::from(plane.replay(slip, to.as_ref())?);
             }
             Ok(())
         }
         .await;
-        if replayed > 0 {
-            plane.tell(|community| Event::DeadLettersReplayed { community, jobs: replayed });
-        }
+        let replayed = replayed.jobs;
         outcome.map(|()| replayed).map_err(|why| ReplayError { replayed, why })
     }
 }
@@ -243,19 +254,27 @@ impl<J: Send + Sync + 'static, O: Send + 'static> DataPlane<J, O> {
         if self.turns_away() {
             return Err(SendError::Closed(()));
         }
-        let table = self.routes.load_full();
-        table.resolve(to).map_err(|_| self.unserved(to))?;
+        let awaited_by = match to {
+            None => None,
+            // From here on the version cannot go.
+            Some(version) => Some(self.await_pinned(version).ok_or_else(|| self.unserved(to))?),
+        };
         // Counted before it is taken: at no moment is the job nowhere.
         let _moving = self.moving(1);
-        let Some(letter) = self.dead.take_one(slip) else { return Ok(false) };
+        let Some(letter) = self.dead.take_one(slip) else {
+            if let Some(pool) = awaited_by {
+                pool.mailbox.unpin_away();
+            }
+            return Ok(false);
+        };
         let mut job = Envelope::new(letter.id, letter.job);
         job.extras = letter.extras;
         let extras = job.extras_mut();
         extras.pin = to.cloned();
         extras.history = Some(Box::new(History::of_replay(letter.history)));
-        match self.place_by(job, Mailbox::enter_due) {
-            Ok(_) => Ok(true),
-            // Its version has stopped taking jobs just now: it is a dead letter again.
+        match self.place_at_the_end(Sleeping { job, awaited_by }) {
+            Ok(()) => Ok(true),
+            // Its version is given up just now: it is a dead letter again.
             Err(Unservable(job)) => {
                 self.bury_unservable(job);
                 Err(self.unserved(to))

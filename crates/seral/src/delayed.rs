@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::Ordering::SeqCst;
 
+use seral_core::id::Version;
 use seral_core::time::Time;
 
 use crate::error::SendError;
@@ -57,7 +58,7 @@ impl<J, O> DataPlane<J, O> {
         let due = job.deadline().map_or(due, |deadline| due.min(deadline));
         let awaited_by = match job.pin() {
             None => None,
-            Some(_) => match self.await_pinned(&job) {
+            Some(version) => match self.await_pinned(version) {
                 Some(pool) => Some(pool),
                 None if self.intake.stage() == Stage::Closed => return Err(NotDelayed::Closed(job)),
                 None => return Err(NotDelayed::Unservable(job)),
@@ -85,10 +86,10 @@ impl<J, O> DataPlane<J, O> {
         Ok(())
     }
 
-    /// Lets the version that this job names wait for it.
-    fn await_pinned(&self, job: &Envelope<J, O>) -> Option<Arc<PoolHandle<J, O>>> {
+    /// Lets this version wait for a job that names it.
+    pub(crate) fn await_pinned(&self, version: &Version) -> Option<Arc<PoolHandle<J, O>>> {
         let table = self.routes.load();
-        let pool = table.resolve(job.pin()).ok()?;
+        let pool = table.resolve(Some(version)).ok()?;
         pool.mailbox.pin_away().ok()?;
         Some(Arc::clone(pool))
     }
@@ -97,26 +98,28 @@ impl<J, O> DataPlane<J, O> {
     pub(crate) fn wake_due(&self, now: Time, max: usize) -> usize {
         for woken in 0..max {
             let Some((sleeping, _moving)) = self.pop_due(now) else { return woken };
-            let placed = if sleeping.job.is_cancelled() {
-                self.end_cancelled(sleeping.job);
-                Ok(Placed::Onward)
+            if sleeping.job.is_cancelled() {
+                sleeping.end(|job| self.end_cancelled(job));
             } else if sleeping.job.is_expired(|| now) {
-                self.expire(sleeping.job);
-                Ok(Placed::Onward)
-            } else {
-                self.place_by(sleeping.job, Mailbox::enter_due)
-            };
-            // A job that went into the fence is still one that its version waits for.
-            if !matches!(placed, Ok(Placed::InFence))
-                && let Some(pool) = sleeping.awaited_by
-            {
-                pool.mailbox.unpin_away();
-            }
-            if let Err(Unservable(job)) = placed {
+                sleeping.end(|job| self.expire(job));
+            } else if let Err(Unservable(job)) = self.place_at_the_end(sleeping) {
                 self.bury_unservable(job);
             }
         }
         max
+    }
+
+    /// Places a job behind those that wait, and lets its version wait for it no longer than until it has come.
+    pub(crate) fn place_at_the_end(&self, sleeping: Sleeping<J, O>) -> Result<(), Unservable<J, O>> {
+        let Sleeping { job, awaited_by } = sleeping;
+        let placed = self.place_by(job, Mailbox::enter_due);
+        // A job that went into the fence is still one that its version waits for.
+        if !matches!(placed, Ok(Placed::InFence))
+            && let Some(pool) = awaited_by
+        {
+            pool.mailbox.unpin_away();
+        }
+        placed.map(|_| ())
     }
 
     fn pop_due(&self, now: Time) -> Option<(Sleeping<J, O>, Moving<'_>)> {

@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::pin::pin;
@@ -38,6 +40,8 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::heartbeat::Vital;
 use crate::job::Envelope;
+use crate::panics::carry_place;
+use crate::panics::take_place;
 use crate::vitals::WorkerState;
 use crate::vitals::WorkerView;
 
@@ -66,6 +70,8 @@ pub(crate) struct Desk<J, O> {
     done: AtomicU64,
     faults: AtomicU64,
     panics: AtomicU64,
+    /// Attempts that had come to an end when the worker was made anew in its place.
+    ended_before: AtomicU64,
     restarts: AtomicU64,
     batch: AtomicUsize,
     /// How often the job in hand has begun to wait for something, and has gone on: odd while it waits.
@@ -123,6 +129,7 @@ impl<J, O> Desk<J, O> {
             done: AtomicU64::new(0),
             faults: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            ended_before: AtomicU64::new(0),
             restarts: AtomicU64::new(restarts),
             batch: AtomicUsize::new(0),
             waits: AtomicU64::new(0),
@@ -164,6 +171,10 @@ impl<J, O> Desk<J, O> {
 
     pub(crate) fn begin(&self, job: JobId) {
         bump(&self.begun);
+        if self.cancelled_job.load(Relaxed) != 0 {
+            // It may have been asked for by the same number, before that job died and was replayed.
+            self.cancelled_job.store(0, Relaxed);
+        }
         self.in_hand.store(job.get() + 1, Relaxed);
     }
 
@@ -201,9 +212,10 @@ impl<J, O> Desk<J, O> {
         bump(&self.panics);
     }
 
-    /// The worker is made anew.
+    /// The worker is made anew in its place.
     pub(crate) fn restarted(&self) {
         bump(&self.restarts);
+        self.ended_before.store(self.ended(), Relaxed);
     }
 
     /// Settled jobs since this was last asked.
@@ -240,10 +252,16 @@ impl<J, O> Desk<J, O> {
         self.restarts.load(Relaxed)
     }
 
-    /// Whether the worker has brought an attempt to an end since its start, well or not, without a panic.
-    pub(crate) fn has_ended_a_job(&self) -> bool {
+    /// Whether the worker has brought an attempt to an end, well or not, without a panic, since it was made, or made anew in its place.
+    pub(crate) fn has_ended_a_job_lately(&self) -> bool {
+        self.ended() > self.ended_before.load(Relaxed)
+    }
+
+    /// How many attempts it has brought to an end without a panic, since its actor was started.
+    pub(crate) fn ended(&self) -> u64 {
         let tally = self.tally();
-        tally.done + tally.faults > self.panics.load(Relaxed)
+        // A panic may be counted just before its fault is.
+        (tally.done + tally.faults).saturating_sub(self.panics.load(Relaxed))
     }
 
     pub(crate) fn in_hand(&self) -> Option<JobId> {
@@ -259,7 +277,7 @@ impl<J, O> Desk<J, O> {
     /// For the watcher, at intervals. Returns what has changed.
     pub(crate) fn look(&self, policy: HeartbeatPolicy, now: Time) -> Option<Change> {
         let steps = [&self.begun, &self.waits, &self.beats].map(|counter| counter.load(Relaxed));
-        let sight = Sight { doing: self.doing(), steps: steps.iter().sum() };
+        let sight = Sight { doing: self.doing(), begun: steps[0], steps: steps.iter().sum() };
         self.pulse.lock().look(policy, now, sight)
     }
 
@@ -267,8 +285,9 @@ impl<J, O> Desk<J, O> {
         match (self.in_hand(), self.state()) {
             (Some(job), _) if self.waits.load(Relaxed) % 2 == 1 => Doing::Waiting(job),
             (Some(job), _) => Doing::Running(job),
-            (None, WorkerState::Starting | WorkerState::Stopped) => Doing::Nothing,
-            (None, _) if self.is_idle.load(Relaxed) => Doing::Nothing,
+            (None, WorkerState::Starting | WorkerState::Stopping | WorkerState::Stopped) => Doing::Nothing,
+            // One that was asked to leave as it starts has not come round its cycle yet.
+            (None, _) if self.is_idle.load(Relaxed) || self.beats.load(Relaxed) == 0 => Doing::Nothing,
             (None, _) => Doing::Between,
         }
     }
@@ -358,12 +377,13 @@ impl<J: Send + Sync, O: Send> Host for Desk<J, O> {
     }
 
     fn run_blocking(&self, code: Box<dyn FnOnce() + Send>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let running = tokio::task::spawn_blocking(code);
+        let running = tokio::task::spawn_blocking(|| {
+            catch_unwind(AssertUnwindSafe(code)).map_err(|payload| (payload, take_place()))
+        });
         Box::pin(async move {
-            if let Err(error) = running.await
-                && let Ok(panic) = error.try_into_panic()
-            {
-                resume_unwind(panic);
+            if let Ok(Err((payload, place))) = running.await {
+                carry_place(place);
+                resume_unwind(payload);
             }
         })
     }

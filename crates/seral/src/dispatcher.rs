@@ -103,7 +103,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
                 let _ = answer.send(dispatching.scale(version, size));
             }
             Message::Submit(submission) => dispatching.submit(submission),
-            Message::News(News::Drained(pool)) => dispatching.happened(&myself, Fact::Drained(pool)).await?,
+            Message::News(News::Drained(pool)) => {
+                // Also where no version changes its state by it: at the end, when the current one is drained as well.
+                dispatching.control.tell_pool(pool, PoolMessage::Drained);
+                dispatching.happened(&myself, Fact::Drained(pool)).await?;
+            }
             Message::News(News::DueEarlier) => dispatching.set_timer(&myself),
             Message::Report(PoolReport::Started(pool)) => {
                 dispatching.happened(&myself, Fact::Started(pool)).await?;

@@ -183,9 +183,9 @@ impl Ecosystem {
     async fn end(&self, deadline: Duration, cut_short: impl Future<Output = ()>) -> ShutdownReport {
         let mut report = self.inner.closing.get_or_init(|| self.inner.begin_to_close(deadline)).clone();
         let over = async {
-            // If the runtime goes away in the middle, there is no report.
+            // If the runtime goes away in the middle, or we fail, there is no report.
             let report = report.wait_for(Option::is_some).await.ok().and_then(|report| report.clone());
-            report.unwrap_or_else(ShutdownReport::of_nothing)
+            report.unwrap_or_else(ShutdownReport::of_failure)
         };
         let mut over = pin!(over);
         tokio::select! {
@@ -288,7 +288,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
         self
     }
 
-    /// How many dead letters are kept; the oldest makes room for the newest. Default = 10,000.
+    /// How many dead letters are kept, at least one; the oldest makes room for the newest. Default = 10,000.
     pub fn dead_letters(mut self, capacity: usize) -> Self {
         self.limits.dead_letters = capacity;
         self

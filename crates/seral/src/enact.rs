@@ -271,6 +271,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     fn tell(&self, version: Version, state: State) {
         if state == State::Drained {
+            // Once more, for the dispatcher may have found it drained when it began anew.
             let pool = self.control.state.lock().versions.find(&version).map(|entry| entry.pool);
             if let Some(pool) = pool {
                 self.control.tell_pool(pool, PoolMessage::Drained);

@@ -30,6 +30,9 @@ pub(crate) struct Death {
 impl<J, O> DataPlane<J, O> {
     /// Places a job that was admitted before, wherever it has to go.
     pub(crate) fn readmit(&self, job: Envelope<J, O>) {
+        if job.is_cancelled() {
+            return self.end_cancelled(job);
+        }
         if let Err(Unservable(job)) = self.place(job) {
             self.bury_unservable(job);
         }
@@ -92,7 +95,10 @@ impl<J, O> DataPlane<J, O> {
         let to = job.reply.take();
         let failed = JobError::Failed { attempts, last: reason.clone() };
         let mut extras = job.extras.take();
-        let history = extras.as_mut().and_then(|extras| extras.history.take());
+        let history = extras.as_mut().and_then(|extras| {
+            extras.set_over();
+            extras.history.take()
+        });
         let letter = DeadLetter {
             id: job.id,
             key: extras.as_ref().and_then(|extras| extras.key.clone()),

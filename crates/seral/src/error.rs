@@ -103,6 +103,7 @@ impl<J> fmt::Debug for SendAllError<J> {
 
 /// A replay stopped early. What was not replayed is still a dead letter.
 #[derive(Error)]
+#[non_exhaustive]
 #[error("{replayed} dead letters were replayed, then: {why}")]
 pub struct ReplayError {
     /// How many were replayed.
@@ -124,7 +125,7 @@ pub enum JobError {
     /// All attempts failed, or the worker set the job aside. It is kept as a dead letter.
     #[error("the job failed after {attempts} attempt(s), the last one with: {last}")]
     Failed {
-        /// How many attempts were made. None, if the job named a version that takes nothing any more.
+        /// How many attempts were made; zero, if the job named a version that took nothing any more before the first.
         attempts: u32,
         /// What the last one ended with.
         last: String,
@@ -135,8 +136,8 @@ pub enum JobError {
         /// What it said.
         why: String,
     },
-    /// The job's deadline passed before it was started.
-    #[error("the deadline passed before the job was started")]
+    /// The job's deadline passed before it was started, or before it could be tried again.
+    #[error("the deadline passed before the job was started, or tried again")]
     Expired,
     /// Its sender asked it to end, and it did.
     #[error("the job was cancelled")]
@@ -150,7 +151,7 @@ pub enum JobError {
 }
 
 /// [`ask`](crate::Community::ask) got no output.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum AskError<J> {
     /// The job was not admitted and comes back.
@@ -159,6 +160,16 @@ pub enum AskError<J> {
     /// The job was admitted and did not come to an output.
     #[error(transparent)]
     Job(JobError),
+}
+
+/// Without the job, which need not be printable.
+impl<J> fmt::Debug for AskError<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(why) => f.debug_tuple("Send").field(why).finish(),
+            Self::Job(why) => f.debug_tuple("Job").field(why).finish(),
+        }
+    }
 }
 
 /// A community could not be made.

@@ -14,6 +14,7 @@ use seral_core::versions::State;
 use seral_core::versions::Takeover;
 use tokio::sync::broadcast;
 
+use crate::user_code::guarded;
 use crate::vitals::WorkerView;
 
 /// How many events a reader may be behind before it misses some. A burst of 1,000 faults is read without a gap; a reader that does
@@ -148,7 +149,7 @@ pub enum Event {
         /// The worker that is blocked.
         beside: WorkerId,
     },
-    /// The final beat of a worker: it has left, and this is what it did since its start.
+    /// The final beat of a worker's life: it has left, or has failed and is started again, and this is what it did since its start.
     WorkerLeft {
         /// The worker, as it was.
         worker: WorkerView,
@@ -239,7 +240,10 @@ impl fmt::Display for Event {
                 )
             }
             Self::WorkerLeft { worker: WorkerView { community, version, id, done, faults, .. } } => {
-                write!(f, "{community} {version}: worker {id} has left after {done} jobs and {faults} faults")
+                write!(
+                    f,
+                    "{community} {version}: worker {id} has ended after {done} jobs and {faults} faults"
+                )
             }
             Self::WorkerFailed { community, version, worker, why, restart_in } => {
                 write!(f, "{community} {version}: worker {worker} failed, restarts in {restart_in:?}: {why}")
@@ -271,18 +275,8 @@ impl EventSink {
             return;
         }
         let event = make();
-        match event {
-            Event::AttemptFailed { .. }
-            | Event::WorkerFailed { .. }
-            | Event::WorkerCondition { .. }
-            | Event::ActorRestarted { .. } => {
-                tracing::warn!(target: "seral", "{event}");
-            }
-            Event::DeadLettered { .. } | Event::DeadLetterDropped { .. } | Event::VersionBroken { .. } => {
-                tracing::error!(target: "seral", "{event}");
-            }
-            _ => tracing::info!(target: "seral", "{event}"),
-        }
+        // A subscriber that panics must not do it in the middle of our bookkeeping.
+        guarded(|| trace(&event));
         if read {
             let _ = self.sender.send(event);
         }
@@ -290,6 +284,21 @@ impl EventSink {
 
     pub(crate) fn subscribe(&self) -> Events {
         Events { receiver: self.sender.subscribe() }
+    }
+}
+
+fn trace(event: &Event) {
+    match event {
+        Event::AttemptFailed { .. }
+        | Event::WorkerFailed { .. }
+        | Event::WorkerCondition { .. }
+        | Event::ActorRestarted { .. } => {
+            tracing::warn!(target: "seral", "{event}");
+        }
+        Event::DeadLettered { .. } | Event::DeadLetterDropped { .. } | Event::VersionBroken { .. } => {
+            tracing::error!(target: "seral", "{event}");
+        }
+        _ => tracing::info!(target: "seral", "{event}"),
     }
 }
 

@@ -54,15 +54,30 @@ pub(crate) struct Extras {
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancellation: Option<Arc<Cancellation>>,
     /// The span in which the job was sent, if somebody traces.
-    pub(crate) sender: Option<Box<tracing::Span>>,
+    pub(crate) sender: Option<Box<SenderSpan>>,
     pub(crate) history: Option<Box<History>>,
+}
+
+/// The span in which a job was sent.
+pub(crate) struct SenderSpan {
+    pub(crate) span: tracing::Span,
+    /// Whether that was in a worker of the same ecosystem.
+    pub(crate) is_of_worker: bool,
 }
 
 impl Extras {
     /// What a job keeps that is set aside: not its key, which others hold by then, nor anybody who waits for it, nor its time.
-    pub(crate) fn for_replay(self) -> Self {
+    pub(crate) fn for_replay(mut self) -> Self {
+        drop_guarded(self.sender.take());
         let Self { key, pin, priority, retry, timeout, .. } = self;
         Self { key, pin, priority, retry, timeout, ..Self::default() }
+    }
+
+    /// The job has ended: its handle has nothing to cancel any more.
+    pub(crate) fn set_over(&self) {
+        if let Some(cancellation) = &self.cancellation {
+            cancellation.set_over();
+        }
     }
 }
 
@@ -117,8 +132,14 @@ impl<J, O> Envelope<J, O> {
 
     /// Ends the job: whoever waits for it hears, and the payload remains.
     pub(crate) fn finish(self, outcome: Result<O, JobError>) -> J {
-        reply(self.reply, outcome);
-        self.payload
+        let Self { payload, reply: to, extras, .. } = self;
+        if let Some(extras) = &extras {
+            extras.set_over();
+        }
+        reply(to, outcome);
+        // What is in there is partly not ours: closing a span is up to whoever listens.
+        drop_guarded(extras);
+        payload
     }
 }
 

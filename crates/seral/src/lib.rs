@@ -8,8 +8,8 @@
 //! | module | holds |
 //! |---|---|
 //! | `sync` | the lock of the mailbox, in one place, for the model checker |
-//! | `user_code` | runs code of the user where a panic in it must not spread |
 //! | [`panics`] | what a panic says, and where it happened |
+//! | `user_code` | runs code of the user where a panic in it must not spread |
 //! | [`error`] | what can go wrong, named after the act |
 //! | `clock` | the one clock |
 //! | `inside` | who sends: a worker, or somebody outside |
@@ -60,8 +60,8 @@
 //! | [`ecosystem`] | the root of everything, and its end ★ |
 
 mod sync;
-mod user_code;
 pub mod panics;
+mod user_code;
 pub mod error;
 mod clock;
 mod inside;
@@ -153,12 +153,14 @@ pub use seral_worker::fault::BoxError;
 
 /// What most programs need: `use seral::prelude::*;`.
 pub mod prelude {
+    pub use crate::Attempt;
     pub use crate::BoxError;
     pub use crate::Community;
     pub use crate::Cycle;
     pub use crate::Ecosystem;
     pub use crate::Fault;
     pub use crate::FaultExt;
+    pub use crate::FaultKind;
     pub use crate::JobContext;
     pub use crate::Pool;
     pub use crate::RetryPolicy;

@@ -2,8 +2,14 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::future::Future;
+use std::future::poll_fn;
 use std::panic;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::pin::pin;
 use std::sync::Once;
+use std::task::Poll;
 
 thread_local! {
     static LAST_PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -26,6 +32,24 @@ pub fn note_locations() {
     });
 }
 
+/// Drops what a panic carried, which may panic in turn.
+pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // Whoever panics in the destructor of a panic has had their chance.
+        std::mem::forget(another);
+    }
+}
+
+/// Where the last panic on this thread was, if that is known; and it is forgotten.
+pub(crate) fn take_place() -> Option<String> {
+    LAST_PLACE.try_with(RefCell::take).ok().flatten()
+}
+
+/// A panic is carried over to this thread, with its place.
+pub(crate) fn carry_place(place: Option<String>) {
+    let _ = LAST_PLACE.try_with(|last| last.replace(place));
+}
+
 /// What is known of a panic that was caught on this thread just now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Panicked {
@@ -35,7 +59,7 @@ pub(crate) struct Panicked {
 
 impl Panicked {
     /// Of the payload that was caught.
-    pub(crate) fn caught(payload: &(dyn Any + Send)) -> Self {
+    pub(crate) fn caught(payload: Box<dyn Any + Send>) -> Self {
         let text = if let Some(text) = payload.downcast_ref::<&str>() {
             (*text).to_owned()
         } else if let Some(text) = payload.downcast_ref::<String>() {
@@ -43,7 +67,22 @@ impl Panicked {
         } else {
             "without a text".to_owned()
         };
-        let place = LAST_PLACE.try_with(RefCell::take).ok().flatten();
-        Self { text, place }
+        drop_payload(payload);
+        Self { text, place: take_place() }
     }
+}
+
+/// Runs code of the user that may panic.
+pub(crate) fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panicked> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(Panicked::caught)
+}
+
+/// Runs a future of the user's that may panic. Once it did, it is only to be dropped.
+pub(crate) async fn catch_async<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|task| match catch(|| future.as_mut().poll(task)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
+    .await
 }

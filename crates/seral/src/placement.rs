@@ -120,12 +120,9 @@ impl<J, O> DataPlane<J, O> {
     // ---- handing back ----------------------------------------------------------------------------------------------
 
     /// Takes note of a job for the hook; whoever waits for it hears.
-    pub(crate) fn hand_back(&self, mut job: Envelope<J, O>, reason: HandBackReason) {
+    pub(crate) fn hand_back(&self, job: Envelope<J, O>, reason: HandBackReason) {
         self.counters.handed_back.fetch_add(1, Relaxed);
-        let (key, pin) = match job.extras.take() {
-            Some(extras) => (extras.key, extras.pin),
-            None => (None, None),
-        };
+        let (key, pin) = (job.key().cloned(), job.pin().cloned());
         let (id, attempt) = (job.id, job.attempt);
         let payload = job.finish(Err(JobError::HandedBack));
         self.handed_back.lock().push(HandedBack { job: payload, id, key, pin, attempt, reason });

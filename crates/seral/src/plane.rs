@@ -90,6 +90,16 @@ pub(crate) struct Sleeping<J, O> {
     pub(crate) awaited_by: Option<Arc<PoolHandle<J, O>>>,
 }
 
+impl<J, O> Sleeping<J, O> {
+    /// Ends the job; then its version waits for it no longer.
+    pub(crate) fn end(self, end: impl FnOnce(Envelope<J, O>)) {
+        end(self.job);
+        if let Some(pool) = self.awaited_by {
+            pool.mailbox.unpin_away();
+        }
+    }
+}
+
 /// See the [module](self).
 pub(crate) struct DataPlane<J, O> {
     pub(crate) name: Arc<str>,

@@ -274,7 +274,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
     /// A worker ended against our will: it is started again, after a while if it has failed often in a row.
     fn worker_failed(&mut self, myself: &ActorRef<PoolMessage>, mut member: Member<J, O>, why: String) {
         let PoolArguments { plane, pool, .. } = &self.arguments;
-        let brought_a_job_to_an_end = member.desk.has_ended_a_job();
+        let brought_a_job_to_an_end = member.desk.ended() > 0;
         let restart = member.log.on_failure(plane.limits.restart, plane.now(), brought_a_job_to_an_end);
         let worker = member.desk.worker;
         plane.tell(|community| Event::WorkerFailed {
@@ -302,7 +302,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
 
     /// Whether each worker has failed too often in a row: none can be kept running.
     fn is_broken(&self) -> bool {
-        let is_down = |member: &Member<J, O>| member.log.is_down() && !member.desk.has_ended_a_job();
+        // One that has started may be at its first job: that it has not ended one yet says nothing.
+        let is_down = |member: &Member<J, O>| {
+            member.log.is_down() && member.desk.state() == WorkerState::Starting && member.desk.ended() == 0
+        };
         let staying = self.members.values().filter(|member| !member.leaving);
         self.absent.values().all(|record| record.log.is_down()) && staying.into_iter().all(is_down)
     }

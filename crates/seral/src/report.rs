@@ -15,6 +15,8 @@ pub enum ShutdownEnd {
     Deadline,
     /// A second signal cut it short; the rest was handed back.
     CutShort,
+    /// The shutdown failed, or its runtime ended in the middle of it: nothing is known of the rest.
+    Interrupted,
 }
 
 /// What a shutdown came to. Prints as a few lines.
@@ -45,17 +47,43 @@ pub struct CommunityReport {
     pub taken: bool,
     /// Jobs that would not end: their code blocks its thread.
     pub still_running: u64,
+    /// Workers that had not left: their `stop` did not come to its end, or one of these jobs is theirs.
+    pub still_there: usize,
+}
+
+impl CommunityReport {
+    fn is_clean(&self) -> bool {
+        self.taken && self.still_running == 0 && self.still_there == 0
+    }
+
+    /// Of a community that could not be closed in order: what was handed back there is not known to be taken.
+    pub(crate) fn of_failure(name: String) -> Self {
+        Self {
+            name,
+            finished: 0,
+            handed_back: 0,
+            dead_letters: 0,
+            taken: false,
+            still_running: 0,
+            still_there: 0,
+        }
+    }
 }
 
 impl ShutdownReport {
+    /// The report of a shutdown that did not come to its end.
+    pub(crate) fn of_failure() -> Self {
+        Self { end: ShutdownEnd::Interrupted, took: Duration::ZERO, communities: Vec::new() }
+    }
+
     /// The report of an ecosystem in which nothing ever ran.
     pub(crate) fn of_nothing() -> Self {
         Self { end: ShutdownEnd::Finished, took: Duration::ZERO, communities: Vec::new() }
     }
 
-    /// Whether nothing was lost: all jobs were finished or taken by a hook, and none still runs.
+    /// Whether nothing was lost: all jobs were finished or taken by a hook, none still runs, and all workers have closed.
     pub fn is_clean(&self) -> bool {
-        self.communities.iter().all(|community| community.taken && community.still_running == 0)
+        self.end != ShutdownEnd::Interrupted && self.communities.iter().all(CommunityReport::is_clean)
     }
 }
 
@@ -65,6 +93,7 @@ impl fmt::Display for ShutdownReport {
             ShutdownEnd::Finished => "everything was finished",
             ShutdownEnd::Deadline => "the deadline passed, the rest was handed back",
             ShutdownEnd::CutShort => "cut short, the rest was handed back",
+            ShutdownEnd::Interrupted => "interrupted, nothing is known of the rest",
         };
         write!(f, "shut down in {:.1?}: {end}", self.took)?;
         for community in &self.communities {
@@ -76,7 +105,7 @@ impl fmt::Display for ShutdownReport {
 
 impl fmt::Display for CommunityReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, finished, handed_back, dead_letters, taken, still_running } = self;
+        let Self { name, finished, handed_back, dead_letters, taken, still_running, still_there } = self;
         write!(
             f,
             "{name}: {finished} finished meanwhile, {handed_back} handed back, {dead_letters} dead letters"
@@ -86,6 +115,9 @@ impl fmt::Display for CommunityReport {
         }
         if *still_running > 0 {
             write!(f, ", {still_running} still running")?;
+        }
+        if *still_there > 0 {
+            write!(f, ", {still_there} workers still there")?;
         }
         Ok(())
     }

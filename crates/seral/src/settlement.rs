@@ -129,7 +129,7 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
         if is_fault { desk.settled(false) } else { desk.let_go() }
     }
 
-    /// Tells of a failed attempt and writes it into the job's history. Returns it in one line.
+    /// Tells of a failed attempt and writes it into the job's history. Returns how it failed.
     fn note_fault(&self, desk: &Desk<J, O>, job: &mut Envelope<J, O>, trouble: Trouble) -> String {
         let failed = FailedAttempt {
             number: job.attempt.get(),
@@ -140,17 +140,18 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
             panicked_at: trouble.panicked_at,
         };
         let line = failed.to_string();
+        let reason = failed.chain.join(": ");
         self.tell(|community| Event::AttemptFailed {
             community,
             job: job.id,
             attempt: job.attempt,
             version: desk.version().clone(),
             worker: desk.worker,
-            fault: line.clone(),
+            fault: line,
         });
         let now = self.now();
         job.extras_mut().history.get_or_insert_default().failed(now, failed);
-        line
+        reason
     }
 
     fn decide(&self, job: &Envelope<J, O>, failure: Failure) -> Disposition {

@@ -98,6 +98,9 @@ async fn stop_in_stages(root: &Root, communities: &[Named], until: Time) {
     let mut stages: Vec<_> = communities.iter().map(|(_, community)| community).collect();
     stages.sort_by_key(|community| Reverse(community.place()));
     for stage in stages {
+        // What is delayed for longer is taken out now: a job that names its version would hold its workers.
+        stage.close_to(Stage::Closed);
+        stage.take_out_all();
         stage.stop().await;
         quiet(root, communities, until).await;
     }
@@ -123,7 +126,8 @@ async fn stop_workers(communities: &[Named], end: ShutdownEnd) {
 /// Hands back what is left, in all communities at once, and says what each came to.
 async fn hand_back(communities: Vec<Named>, done_before: Vec<u64>) -> Vec<CommunityReport> {
     let handing = |(name, community): Named, done_before: u64| {
-        tokio::spawn(async move {
+        let known_as = name.clone();
+        let handed = tokio::spawn(async move {
             // What a worker gave back in its last moment.
             community.take_out_all();
             let handed = community.hand_back().await;
@@ -136,14 +140,16 @@ async fn hand_back(communities: Vec<Named>, done_before: Vec<u64>) -> Vec<Commun
                 dead_letters: handed.dead_letters,
                 taken: handed.taken,
                 still_running: view.running,
+                still_there: view.versions.iter().map(|version| version.workers).sum(),
             }
-        })
+        });
+        async move { handed.await.unwrap_or_else(|_| CommunityReport::of_failure(known_as)) }
     };
     let handing: Vec<_> =
         communities.into_iter().zip(done_before).map(|(it, done)| handing(it, done)).collect();
     let mut reports = Vec::new();
     for handed in handing {
-        reports.extend(handed.await);
+        reports.push(handed.await);
     }
     reports
 }

@@ -9,11 +9,14 @@ use futures_core::Stream;
 
 /// SIGTERM and ctrl-c (SIGINT), as a stream: the first asks for a graceful end, the second to cut it short.
 ///
+/// From this call on, they are caught, and wait for whoever polls; called outside of a tokio runtime, from the first poll on.
+///
 /// # Panics
 ///
-/// When it is first polled outside of a tokio runtime, or in one without `enable_io`.
+/// In a runtime without `enable_io`; or when it is first polled, outside of one.
 pub fn terminate() -> Terminate {
-    Terminate { sources: None }
+    let sources = tokio::runtime::Handle::try_current().ok().and_then(|_| Sources::install().ok());
+    Terminate { sources }
 }
 
 /// See [`terminate`].

@@ -53,8 +53,8 @@ impl<J, O> Submit<J, O> {
         self
     }
 
-    /// If the job has not been started by then, from now, it ends as [`Expired`](crate::error::JobError::Expired). A job that runs is
-    /// not interrupted. Default = no deadline.
+    /// If the job has not been started by then, from now, or would be tried again only later, it ends as
+    /// [`Expired`](crate::error::JobError::Expired). A job that runs is not interrupted. Default = no deadline.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -73,7 +73,7 @@ impl<J, O> Submit<J, O> {
     }
 
     /// How long an attempt may take. Then its future is dropped at its next `await`, and the attempt counts as failed. Code that does not come to
-    /// an `await` cannot be timed out. Default = as the community has it.
+    /// an `await` cannot be timed out, and what `cx.blocking` runs goes on beside the next attempt. Default = as the community has it.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.extras.timeout = Some(timeout);
         self
@@ -101,7 +101,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Submit<J, O> {
         let mut envelope = Envelope::new(id, job);
         envelope.reply = Some(reply);
         envelope.extras = Some(Box::new(extras));
-        trace::note_sender(&mut envelope);
+        trace::note_sender(&mut envelope, plane.root.place);
         if delay > Duration::ZERO {
             plane.admit_delayed(envelope, plane.now().after(delay))?;
         } else {

@@ -56,10 +56,7 @@ impl<J, O> DataPlane<J, O> {
             (delayed, moving)
         };
         for sleeping in delayed {
-            give_up(sleeping.job);
-            if let Some(pool) = sleeping.awaited_by {
-                pool.mailbox.unpin_away();
-            }
+            sleeping.end(give_up);
         }
     }
 
@@ -105,6 +102,9 @@ impl<J, O> DataPlane<J, O> {
 
 impl<J: Send + Sync + 'static, O: Send + 'static> CancelJob for DataPlane<J, O> {
     fn cancel(&self, id: JobId, cancellation: &Cancellation) {
+        if cancellation.is_over() {
+            return;
+        }
         let (delayed, _moving) = {
             let mut delayed = self.delayed.lock();
             let found = delayed.remove(cancellation.due(), id);
@@ -112,11 +112,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CancelJob for DataPlane<J, O> 
             (found, moving)
         };
         if let Some(sleeping) = delayed {
-            self.end_cancelled(sleeping.job);
-            if let Some(pool) = sleeping.awaited_by {
-                pool.mailbox.unpin_away();
-            }
-            return;
+            return sleeping.end(|job| self.end_cancelled(job));
         }
         let table = self.routes.load_full();
         for (_, pool) in &table.serving {
@@ -127,6 +123,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CancelJob for DataPlane<J, O> 
                 }
             }
         }
-        self.end_waiting(|job| job.id == id, |job| self.end_cancelled(job));
+        // A job of this number without the mark has been replayed.
+        self.end_waiting(|job| job.id == id && job.is_cancelled(), |job| self.end_cancelled(job));
     }
 }

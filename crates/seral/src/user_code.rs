@@ -1,11 +1,10 @@
 //! Runs code of the user where a panic in it must not spread: a destructor, or a text made of an error, in the middle of our bookkeeping.
 
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
+use crate::panics::catch;
 
 /// Runs `act`. `None` if it panicked; the panic hook has told about it by then.
 pub(crate) fn guarded<R>(act: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(act)).ok()
+    catch(act).ok()
 }
 
 /// Drops a value of the user's, whose destructor may panic.

@@ -95,7 +95,7 @@ pub struct CommunityView {
     pub in_transit: u64,
     /// Jobs that a worker gave up.
     pub discarded: u64,
-    /// Jobs whose deadline passed before they were started.
+    /// Jobs whose deadline passed before they were started, or tried again.
     pub expired: u64,
     /// Jobs that their sender cancelled.
     pub cancelled: u64,
@@ -105,7 +105,7 @@ pub struct CommunityView {
     pub overflowed: u64,
     /// Dead letters that a person gave up.
     pub dead_discarded: u64,
-    /// Dead letters and other jobs that were given back to the application.
+    /// Dead letters and other jobs that were given back to the application: taken, or handed back at the shutdown, whether there was a hook or not.
     pub handed_back: u64,
 }
 
