@@ -86,8 +86,11 @@ async fn a_job_behind_its_key_is_taken_out_and_the_others_keep_their_order() {
     assert_eq!(floor.numbers(), [0, 1, 3, 5]);
 }
 
+/// What a job makes of being asked to end.
+type AtTheEnd = fn() -> Result<u32, Fault>;
+
 /// Waits until it is asked to end, or says what it does when it is.
-fn patient(at_the_end: fn() -> Result<u32, Fault>) -> (Pool<u32, u32>, Arc<AtomicU32>) {
+fn patient(at_the_end: AtTheEnd) -> (Pool<u32, u32>, Arc<AtomicU32>) {
     let begun = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&begun);
     let process = move |_, cx: JobContext| {
@@ -104,7 +107,7 @@ fn patient(at_the_end: fn() -> Result<u32, Fault>) -> (Pool<u32, u32>, Arc<Atomi
 #[tokio::test(start_paused = true)]
 async fn a_running_job_is_asked_and_its_end_is_what_it_makes_of_it() {
     end_if_it_hangs();
-    let ends: [(fn() -> Result<u32, Fault>, Result<u32, JobError>); 5] = [
+    let ends: [(AtTheEnd, Result<u32, JobError>); 5] = [
         (|| Err(Fault::cancelled("as asked")), Err(JobError::Cancelled)),
         (|| Err("it broke off")?, Err(JobError::Cancelled)),
         (|| Err(Fault::snooze(MINUTE)), Err(JobError::Cancelled)),

@@ -34,8 +34,8 @@ fn picky(mended: &Arc<AtomicBool>) -> Pool<u64, u64> {
         async move {
             match number {
                 _ if is_good => Ok(number),
-                _ if number % 3 == 0 => Err(Fault::dead_letter(format!("order {number} is broken"))),
-                _ if number % 2 == 0 => Err(format!("order {number} was refused"))?,
+                _ if number.is_multiple_of(3) => Err(Fault::dead_letter(format!("order {number} is broken"))),
+                _ if number.is_multiple_of(2) => Err(format!("order {number} was refused"))?,
                 _ => Ok(number),
             }
         }

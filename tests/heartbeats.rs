@@ -19,12 +19,9 @@ const SOON: Duration = Duration::from_millis(60);
 /// The next change of a worker's condition.
 async fn next_condition(events: &mut Events) -> (Condition, Condition, Option<u64>) {
     loop {
-        match events.next().await.unwrap() {
-            Event::WorkerCondition { before, condition, job, after, .. } => {
-                assert!(after >= SOON, "after {after:?}");
-                return (before, condition, job.map(seral::JobId::get));
-            }
-            _ => continue,
+        if let Event::WorkerCondition { before, condition, job, after, .. } = events.next().await.unwrap() {
+            assert!(after >= SOON, "after {after:?}");
+            return (before, condition, job.map(seral::JobId::get));
         }
     }
 }

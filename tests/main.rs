@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod kit;
+mod script;
 
 mod delivery;
 mod succession;
@@ -18,6 +19,13 @@ mod user_code;
 mod dead_letters;
 mod cancellation;
 mod heartbeats;
+mod ways_to_fail;
+mod ways_to_fail_worker;
+mod ways_to_fail_panic;
+mod ways_to_fail_blocked;
+mod ways_to_fail_actor;
+mod ways_to_fail_version;
+mod endurance;
 mod shutdown;
 mod stages;
 mod simulation;

@@ -65,7 +65,11 @@ impl Worker for Hand {
 
     fn retry(&self, fault: &Fault, attempt: Attempt) -> FaultKind {
         // Now and then, the worker wants more attempts than there are.
-        if attempt.get() % 2 == 0 { FaultKind::RetryAfter(Duration::from_millis(70)) } else { fault.kind() }
+        if attempt.get().is_multiple_of(2) {
+            FaultKind::RetryAfter(Duration::from_millis(70))
+        } else {
+            fault.kind()
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 use std::cell::RefCell;
+use std::fmt::Write;
 use std::sync::Once;
 
 use seral::prelude::*;
@@ -41,7 +42,7 @@ fn notes() -> Vec<String> {
 fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Notes)).unwrap()
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Notes)).unwrap();
     });
 }
 
@@ -51,7 +52,7 @@ struct Values(String);
 
 impl Visit for Values {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0 += &format!(" {field}={value:?}");
+        let _ = write!(self.0, " {field}={value:?}");
     }
 }
 
