@@ -25,6 +25,8 @@ mod ways_to_fail_panic;
 mod ways_to_fail_blocked;
 mod ways_to_fail_actor;
 mod ways_to_fail_version;
+mod combinations;
+mod combinations_panic;
 mod endurance;
 mod shutdown;
 mod stages;

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::sync::Once;
@@ -23,6 +24,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 thread_local! {
+    static CLOSED: Cell<usize> = const { Cell::new(0) };
+    /// Whether the listener is to panic at the next event of seral's own.
+    static PANICS: Cell<bool> = const { Cell::new(false) };
     /// What was seen on this thread: each test has one of its own, and all of its tasks run there.
     static NOTES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
@@ -57,6 +61,10 @@ impl Visit for Values {
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
+    fn on_close(&self, _: Id, _: Context<'_, S>) {
+        CLOSED.set(CLOSED.get() + 1);
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let span = context.span(id).unwrap();
         if !["attempt", "request"].contains(&span.name()) {
@@ -75,6 +83,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Notes {
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        if event.metadata().target() == "seral" && PANICS.take() {
+            std::panic::panic_any("told to panic in a subscriber");
+        }
         let mut values = Values::default();
         event.record(&mut values);
         if let Some(span) = context.event_span(event)
@@ -124,4 +135,45 @@ async fn what_a_worker_logs_is_in_the_span_of_its_attempt_also_after_a_wait() {
     assert_eq!((first.await, second.await), (Ok(1), Ok(2)));
     let logged = notes().iter().filter(|note| note.starts_with("in attempt:")).count();
     assert_eq!(logged, 4, "{:?}", notes());
+}
+
+/// A span stays open as long as it has children: a chain of them would never end, and its end would be too deep.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_sends_its_successor_keeps_no_spans_open() {
+    listen();
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community::<u32, u32>("orders").await.unwrap();
+    let itself = orders.clone();
+    let process = move |number, _| {
+        let orders = itself.clone();
+        async move {
+            if number < 1_000 {
+                orders.send(number + 1).await?;
+            } else {
+                std::future::pending::<()>().await;
+            }
+            Ok(number)
+        }
+    };
+    orders.deploy("1", Pool::of_fn(1, process)).await.unwrap();
+    orders.send(0).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    assert_eq!(orders.describe().done, 1_000);
+    assert!(CLOSED.get() >= 999, "{} of 1,001 spans were closed", CLOSED.get());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_panics_loses_no_job_and_no_key() {
+    listen();
+    let shop = Ecosystem::new("shop");
+    let once = RetryPolicy::attempts(1);
+    let orders = shop.community::<u32, u32>("orders").retry(once).await.unwrap();
+    orders.deploy("1", Pool::of_fn(1, |_, _| async { Err("no")? })).await.unwrap();
+    PANICS.set(true);
+    let (first, second) =
+        (orders.submit(1).key("k").await.unwrap(), orders.submit(2).key("k").await.unwrap());
+    assert!(first.await.is_err() && second.await.is_err());
+    assert!(!PANICS.get(), "it has panicked");
+    let view = orders.describe();
+    assert_eq!((view.accounted(), view.dead), (2, 2), "{view}");
 }
