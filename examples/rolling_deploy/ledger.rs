@@ -292,7 +292,10 @@ mod tests {
         let audit = audit((ledger, posted));
         assert_eq!((&audit.lost[..], audit.exit_code()), (&[3][..], 1));
         let last = audit.complaints().pop();
-        assert_eq!(last.as_deref(), Some("an order failed: the deadline passed before the job was started"));
+        assert_eq!(
+            last.as_deref(),
+            Some("an order failed: the deadline passed before the job was started, or tried again")
+        );
     }
 
     #[test]
