@@ -3,17 +3,17 @@
 //! Run: `cargo run --example dead_letters`
 //!
 //! ```text
-//! job 3: Asked after 1 attempts
-//! job 4: Asked after 1 attempts
-//! job 5: AttemptsUsedUp after 2 attempts
-//! job 6: AttemptsUsedUp after 2 attempts
+//! job 3, attempts: 1, the worker said so
+//! job 4, attempts: 1, the worker said so
+//! job 5, attempts: 2, attempts used up
+//! job 6, attempts: 2, attempts used up, panicked in examples/dead_letters.rs
 //! to be replayed:
-//!     2 × order 3: no tax rate of NO (by 2.0.0)
-//!     1 × the rates of Finland cannot be read (by 2.0.0)
-//!     1 × panicked: attempt to divide by zero at examples/dead_letters.rs (by 2.0.0)
+//!     2 × order 3: no tax rate of NO (2.0.0)
+//!     1 × the rates of Finland cannot be read (2.0.0)
+//!     1 × panicked: attempt to divide by zero (2.0.0)
 //! 4 were replayed
 //! to be discarded:
-//!     2 × order 1 has no parcels (by 1.0.0, 3.0.0)
+//!     2 × order 1 has no parcels (1.0.0, 3.0.0)
 //! 2 were discarded
 //! 5 done, 0 dead letters, 2 discarded
 //! ```
@@ -23,7 +23,6 @@
 use std::time::Duration;
 
 use seral::prelude::*;
-use seral::view::DeadLetterGroup;
 use seral::view::Preview;
 
 #[derive(Clone, Debug)]
@@ -72,7 +71,10 @@ async fn main() -> Result<(), BoxError> {
 
     let of_v2 = || orders.dead_letters().version("2.0.0");
     for letter in of_v2().list() {
-        println!("job {}: {:?} after {} attempts", letter.id, letter.cause, letter.attempts);
+        let place =
+            letter.history.last().and_then(|attempt| attempt.panicked_at.as_deref()?.split(':').next());
+        let place = place.map_or(String::new(), |file| format!(", panicked in {file}"));
+        println!("job {}, attempts: {}, {}{place}", letter.id, letter.attempts, letter.cause);
     }
     println!("to be replayed:");
     show(of_v2().preview());
@@ -91,9 +93,5 @@ async fn main() -> Result<(), BoxError> {
 
 /// A line for each way to fail.
 fn show(preview: Preview) {
-    for DeadLetterGroup { count, reason, versions, .. } in preview.groups {
-        // Without the line number that `note_locations` put there.
-        let reason = reason.trim_end_matches(|c: char| c.is_ascii_digit() || c == ':');
-        println!("    {count} × {reason} (by {})", versions.join(", "));
-    }
+    preview.groups.iter().for_each(|group| println!("    {group}"));
 }

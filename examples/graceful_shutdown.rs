@@ -10,7 +10,7 @@
 //! kept: decaf, for a person, because we do not make that
 //! kept: mocha, due in 60 minutes
 //! Finished: coffees: 2 finished meanwhile, 1 handed back, 1 dead letters
-//! coffees 1.0.0: worker 1 has left after 2 jobs and 1 faults
+//! coffees 1.0.0: worker 1 has ended after 2 jobs and 1 faults
 //! ```
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
