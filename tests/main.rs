@@ -32,6 +32,7 @@ mod shutdown;
 mod stages;
 mod simulation;
 mod stress;
+mod everything;
 mod rolling_deploy;
 mod examples;
 mod tidy;
