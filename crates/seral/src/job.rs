@@ -133,12 +133,15 @@ impl<J, O> Envelope<J, O> {
     /// Ends the job: whoever waits for it hears, and the payload remains.
     pub(crate) fn finish(self, outcome: Result<O, JobError>) -> J {
         let Self { payload, reply: to, extras, .. } = self;
-        if let Some(extras) = &extras {
-            extras.set_over();
+        match extras {
+            None => reply(to, outcome),
+            Some(extras) => {
+                extras.set_over();
+                reply(to, outcome);
+                // What is in there is partly not ours: closing a span is up to whoever listens.
+                drop_guarded(extras);
+            }
         }
-        reply(to, outcome);
-        // What is in there is partly not ours: closing a span is up to whoever listens.
-        drop_guarded(extras);
         payload
     }
 }

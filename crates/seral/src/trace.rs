@@ -19,7 +19,10 @@ use crate::user_code::drop_guarded;
 use crate::user_code::guarded;
 
 /// The span of an attempt, if somebody listens.
-pub(crate) struct AttemptSpan(Option<Span>);
+pub(crate) struct AttemptSpan(Option<Guarded>);
+
+/// A span that is closed where a panic of whoever listens is caught.
+struct Guarded(Option<Span>);
 
 impl AttemptSpan {
     /// Of this job, in the hand of the worker in this chair.
@@ -29,23 +32,21 @@ impl AttemptSpan {
         O: Send + 'static,
     {
         let is_heard = tracing::span_enabled!(target: "seral::attempt", Level::INFO);
-        Self(if is_heard { guarded(|| make(job, chair)) } else { None })
+        Self(if is_heard { guarded(|| Guarded(Some(make(job, chair)))) } else { None })
     }
 
     /// Runs code of the worker in the span.
     pub(crate) fn in_scope<R>(&self, run: impl FnOnce() -> R) -> R {
         match &self.0 {
-            Some(span) => span.in_scope(run),
-            None => run(),
+            Some(Guarded(Some(span))) => span.in_scope(run),
+            Some(Guarded(None)) | None => run(),
         }
     }
 }
 
-impl Drop for AttemptSpan {
+impl Drop for Guarded {
     fn drop(&mut self) {
-        if let Some(span) = self.0.take() {
-            drop_guarded(span);
-        }
+        drop_guarded(self.0.take());
     }
 }
 
