@@ -25,6 +25,7 @@ mod ways_to_fail_panic;
 mod ways_to_fail_blocked;
 mod ways_to_fail_actor;
 mod ways_to_fail_version;
+mod ways_to_fail_force;
 mod combinations;
 mod combinations_panic;
 mod endurance;

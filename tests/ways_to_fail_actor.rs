@@ -1,6 +1,5 @@
 //! What fails around the jobs: a pool, a dispatcher, a reader of events; and one poisonous job among a thousand good ones. The jobs do not notice.
 
-use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,14 +7,10 @@ use std::time::Duration;
 
 use seral::Event;
 use seral::JobHandle;
-use seral::RestartPolicy;
 use seral::error::JobError;
 use seral::prelude::*;
-use seral::view::VersionView;
 use seral_test::fault;
-use tokio::sync::Semaphore;
 
-use crate::kit::hush;
 use crate::kit::settle;
 use crate::script::MINUTE;
 use crate::script::Move;
@@ -205,71 +200,4 @@ async fn a_reader_of_events_that_is_slow_or_fails_slows_nobody_and_knows_what_it
     }
     assert_eq!(missed + read, 4_000);
     assert_accounted(&orders, 1_000);
-}
-
-// ---- not yet -------------------------------------------------------------------------------------------------------
-
-/// Real threads: its last job ends while it is taken back. Both its workers are down, and one is at that job when the other breaks the version.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_version_that_is_taken_back_by_force_as_its_last_job_ends_takes_jobs() {
-    hush();
-    let (shop, held) = (Ecosystem::new("shop"), Arc::new(Semaphore::new(0)));
-    let restart = RestartPolicy::limit(1, MINUTE).delay_max(Duration::ZERO);
-    let orders = shop.community::<u64, u64>("orders").retry(at_once(3)).restart(restart).await.unwrap();
-    let waiting = Arc::clone(&held);
-    let warm = Pool::of_fn(2, move |number, _| {
-        let held = Arc::clone(&waiting);
-        async move {
-            if number == 0 {
-                held.acquire().await?.forget();
-            }
-            Ok(number)
-        }
-    });
-    orders.deploy("warm", warm).await.unwrap();
-    let stays = orders.submit(0).pin("warm").await.unwrap();
-    for round in 0..2_000 {
-        let version = round.to_string();
-        let gates = [(); 2].map(|()| Arc::new(Semaphore::new(0)));
-        let own = gates.clone();
-        let frail = Pool::of_fn(2, move |number, cx: JobContext| {
-            let [breaks, ends] = own.clone();
-            async move {
-                match (number, cx.attempt().get()) {
-                    (1, 1) => breaks.acquire().await?.forget(),
-                    (2, 2) => ends.acquire().await?.forget(),
-                    _ => {}
-                }
-                if cx.attempt().get() == 1 && number < 3 {
-                    std::panic::panic_any("told to panic");
-                }
-                Ok(number)
-            }
-        });
-        orders.deploy(version.clone(), frail.clone()).await.unwrap();
-        let at_its_own = |wanted: fn(&VersionView) -> bool| {
-            let (orders, version) = (&orders, &version);
-            async move {
-                while !wanted(orders.describe().version(version).unwrap()) {
-                    tokio::time::sleep(Duration::from_micros(100)).await;
-                }
-            }
-        };
-        let first = orders.submit(1).await.unwrap();
-        at_its_own(|view| view.running == 1).await;
-        let last = orders.submit(2).await.unwrap();
-        at_its_own(|view| view.running == 2 && view.faults == 1).await;
-        gates[0].add_permits(1);
-        at_its_own(|view| view.faults == 2).await;
-        assert_eq!(first.await, Ok(1));
-        let taking_back = tokio::spawn(orders.deploy(version.clone(), frail).force().into_future());
-        gates[1].add_permits(1);
-        taking_back.await.unwrap().unwrap();
-        assert_eq!(last.await, Ok(2));
-        let asked = tokio::time::timeout(SECOND * 5, orders.ask(7)).await;
-        assert!(asked.is_ok(), "round {round}: nothing is taken any more\n{}", orders.describe());
-    }
-    held.add_permits(1);
-    assert_eq!(stays.await, Ok(0));
-    assert!(shop.shutdown(MINUTE).await.is_clean());
 }

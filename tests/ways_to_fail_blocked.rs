@@ -299,7 +299,7 @@ fn a_blocked_job_holds_up_its_version_alone_and_not_its_successor() {
     });
 }
 
-// ---- not yet -------------------------------------------------------------------------------------------------------
+// ---- who else stands behind it -------------------------------------------------------------------------------------
 
 /// It is killed, or it panics at its first job so that its actor ends: then it is started again, and one of the two is too many.
 #[test]
@@ -364,7 +364,7 @@ fn gated(blocks: &Blocks, gate: &Arc<Semaphore>) -> Pool<u64, u64> {
 #[test]
 fn a_job_that_blocks_holds_up_neither_verbs_nor_delayed_jobs() {
     on_threads(async {
-        for _ in 0..10 {
+        for _ in 0..3 {
             let (blocks, gate) = (Blocks::default(), Arc::new(Semaphore::new(0)));
             let (shop, orders) = community(&blocks, 1).await;
             let mut events = orders.events();
@@ -390,7 +390,7 @@ fn a_job_that_blocks_holds_up_neither_verbs_nor_delayed_jobs() {
 #[test]
 fn a_replacement_that_blocks_at_once_does_not_hold_up_its_pool() {
     on_threads(async {
-        for _ in 0..10 {
+        for _ in 0..3 {
             let blocks = Blocks::default();
             let (shop, orders) = community(&blocks, 1).await;
             let mut events = orders.events();
@@ -410,7 +410,7 @@ fn a_replacement_that_blocks_at_once_does_not_hold_up_its_pool() {
 #[test]
 fn an_answer_does_not_wait_for_the_next_job_of_its_worker_that_blocks() {
     on_threads(async {
-        for _ in 0..10 {
+        for _ in 0..3 {
             let (blocks, gate) = (Blocks::default(), Arc::new(Semaphore::new(0)));
             let (shop, orders) = community(&blocks, 1).await;
             let mut events = orders.events();
