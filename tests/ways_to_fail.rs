@@ -3,6 +3,9 @@
 //! How a worker can fail is in `ways_to_fail_worker`, a version in `ways_to_fail_version`, the runtime in `ways_to_fail_actor`.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use seral::Cause;
@@ -144,9 +147,9 @@ async fn each_kind_of_fault_does_what_it_says_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_snoozed_job_is_charged_no_attempt_however_often() {
-    let snoozes = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let snoozes = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&snoozes);
-    let script = Script::new(move |_, _| match counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+    let script = Script::new(move |_, _| match counter.fetch_add(1, Relaxed) {
         0..50 => Move::Fail(Fault::snooze(MINUTE)),
         50 => Move::Fail("told to fail".into()),
         _ => Move::Go,
@@ -165,38 +168,38 @@ async fn a_snoozed_job_is_charged_no_attempt_however_often() {
 
 // ---- who decides ---------------------------------------------------------------------------------------------------
 
-/// The fault of the first attempt, what the worker makes of it, and what comes of that.
+/// What the first attempt does and how it looks to the worker, what that makes of it, and what comes of that: outcome, attempts, seconds.
 #[tokio::test(start_paused = true)]
 async fn what_the_worker_says_in_retry_goes_over_what_the_fault_says() {
     use FaultKind::{Cancelled, DeadLetter, Discard, Retry, RetryAfter, Snooze};
-    type Case = (fn() -> Fault, FaultKind, Result<u64, JobError>, &'static [u32], u64);
-    let discarded = || Err(JobError::Discarded { why: "no".to_owned() });
-    let cases: [Case; 8] = [
-        (|| Fault::retry("no"), Discard, discarded(), &[1], 0),
-        (|| Fault::retry("no"), DeadLetter, failed(1, "no"), &[1], 0),
-        (|| Fault::retry("no"), Snooze(MINUTE), Ok(1), &[1, 1], 60),
-        (|| Fault::retry("no"), Cancelled, Err(JobError::Cancelled), &[1], 0),
-        (|| Fault::retry("no"), RetryAfter(MINUTE), Ok(1), &[1, 2], 60),
-        (|| Fault::dead_letter("no"), Retry, Ok(1), &[1, 2], 0),
-        (|| Fault::discard("no"), RetryAfter(MINUTE), Ok(1), &[1, 2], 60),
-        (|| Fault::snooze(MINUTE), Discard, Err(JobError::Discarded { why: "snoozed".to_owned() }), &[1], 0),
+    type Case = (fn() -> Move, &'static str, FaultKind, Result<u64, JobError>, &'static [u32], u64);
+    let fails = || Move::Fail("no".into());
+    let discarded = |why: &str| Err(JobError::Discarded { why: why.to_owned() });
+    let late = "timed out after 5s";
+    let cases: [Case; 11] = [
+        (fails, "no", Discard, discarded("no"), &[1], 0),
+        (fails, "no", DeadLetter, failed(1, "no"), &[1], 0),
+        (fails, "no", Snooze(MINUTE), Ok(1), &[1, 1], 60),
+        (fails, "no", Cancelled, Err(JobError::Cancelled), &[1], 0),
+        (fails, "no", RetryAfter(MINUTE), Ok(1), &[1, 2], 60),
+        (|| Move::Fail(Fault::dead_letter("no")), "no", Retry, Ok(1), &[1, 2], 0),
+        (|| Move::Fail(Fault::discard("no")), "no", RetryAfter(MINUTE), Ok(1), &[1, 2], 60),
+        (|| Move::Fail(Fault::snooze(MINUTE)), "snoozed", Discard, discarded("snoozed"), &[1], 0),
+        (|| Move::Hang, late, Discard, discarded(late), &[1], 0),
+        (|| Move::Hang, late, RetryAfter(MINUTE), Ok(1), &[1, 2], 65),
+        (|| Move::Hang, late, Snooze(MINUTE), Ok(1), &[1, 1], 65),
     ];
-    for (fault, says, outcome, attempts, seconds) in cases {
-        let first = std::sync::atomic::AtomicBool::new(true);
-        let script = Script::new(move |_, _| {
-            let is_first = first.swap(false, std::sync::atomic::Ordering::Relaxed);
-            if is_first { Move::Fail(fault()) } else { Move::Go }
-        });
-        let asked = fault().to_string();
+    for (first, looks, says, outcome, attempts, seconds) in cases {
+        let is_first = AtomicBool::new(true);
+        let script = Script::new(move |_, _| if is_first.swap(false, Relaxed) { first() } else { Move::Go });
         let script = script.retrying(move |fault, attempt| {
-            assert_eq!((fault.to_string(), attempt.get()), (asked.clone(), 1));
+            assert_eq!((fault.to_string().as_str(), attempt.get()), (looks, 1));
             says
         });
         let (_shop, orders) = script.open(1, at_once(3)).await;
-        assert_eq!(orders.submit(1).await.unwrap().await, outcome, "{says:?}");
-        assert_eq!(script.attempts_at(1), attempts, "{says:?}");
-        let last = script.begun().pop().unwrap();
-        assert_seconds(&[last.at], &[seconds]);
+        assert_eq!(orders.submit(1).timeout(SECOND * 5).await.unwrap().await, outcome, "{looks} {says:?}");
+        assert_eq!(script.attempts_at(1), attempts, "{looks} {says:?}");
+        assert_seconds(&[script.begun().pop().unwrap().at], &[seconds]);
         assert_accounted(&orders, 1);
     }
 }

@@ -266,6 +266,34 @@ async fn a_version_with_one_worker_that_can_be_kept_running_is_not_left() {
     assert_accounted(&orders, 111);
 }
 
+/// Its only worker panics at its first job, and then cannot start so many times.
+#[tokio::test(start_paused = true)]
+async fn a_version_is_left_after_as_many_failures_in_a_row_as_its_policy_says_and_not_before() {
+    for (failures, is_left) in [(1, false), (2, false), (3, true)] {
+        let (_shop, orders) = community().await;
+        let mut events = orders.events();
+        orders.deploy("1", sound().pool(2)).await.unwrap();
+        let warm = submit_all(&orders, 1_000..1_001).await;
+        settle().await;
+        let script = Script::new(|_, attempt| match attempt {
+            1 => Move::Panic("told to panic"),
+            _ => Move::Go,
+        });
+        let script = script.living(move |part, before| match part {
+            Part::Start if (1..failures).contains(&before) => Move::Fail("told to fail".into()),
+            _ => Move::Go,
+        });
+        orders.deploy("2", script.pool(1)).await.unwrap();
+        all_done(submit_all(&orders, 0..1).await).await;
+        tokio::time::sleep(SECOND).await;
+        let current = if is_left { "1" } else { "2" };
+        assert_eq!(orders.describe().current.as_deref(), Some(current), "after {failures} failures");
+        assert_eq!(remedies(&events_so_far(&mut events).await).len(), usize::from(is_left));
+        all_done(warm).await;
+        assert_accounted(&orders, 2);
+    }
+}
+
 // ---- draining ------------------------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]
