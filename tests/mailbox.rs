@@ -82,13 +82,13 @@ impl World {
     async fn send(&self, number: u32) -> bool {
         let mut room = self.mailbox.room(Sender::Outside, false);
         loop {
-            match self.mailbox.admit(Sender::Outside, false, || Some(Job(number))) {
+            match self.mailbox.admit(Sender::Outside, Job(number), Some) {
                 Ok(()) => {
                     room.admitted();
                     return true;
                 }
-                Err(Refusal::Gate) => return false,
-                Err(Refusal::Full) => (&mut room).await,
+                Err((_, Refusal::Gate)) => return false,
+                Err((_, Refusal::Full)) => (&mut room).await,
             }
         }
     }

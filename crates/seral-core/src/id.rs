@@ -1,6 +1,7 @@
 //! Names and numbers. No bare integers or strings cross an interface where they could be mistaken for another.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 macro_rules! number {
@@ -59,20 +60,23 @@ number! {
 
 /// Which attempt at a job this is. The first is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Attempt(u32);
+pub struct Attempt(NonZeroU32);
 
 impl Attempt {
     /// The first attempt.
-    pub const FIRST: Self = Self(1);
+    pub const FIRST: Self = Self(NonZeroU32::MIN);
 
     /// The attempt of this number; zero is taken as the first.
     pub const fn nth(number: u32) -> Self {
-        if number == 0 { Self::FIRST } else { Self(number) }
+        match NonZeroU32::new(number) {
+            Some(number) => Self(number),
+            None => Self::FIRST,
+        }
     }
 
     /// Its number, from 1.
     pub const fn get(self) -> u32 {
-        self.0
+        self.0.get()
     }
 
     /// The attempt after this one.

@@ -12,6 +12,8 @@
 //! |---|---|
 //! | [`time`] | what `now` means when nobody may look at a clock |
 //! | [`id`] | names and numbers: job, worker, pool, version, key, revision, attempt |
+//! | [`tune`] | how many jobs a worker takes at once |
+//! | `chunks` | (a deque from which a batch is taken as one piece) |
 //! | [`queue`] | the order in which waiting jobs are taken |
 //! | [`gate`] | which jobs may come in |
 //! | [`end`] | how near its end a mailbox is |
@@ -26,12 +28,13 @@
 //! | [`fingerprint`] | which failures are the same failure |
 //! | [`restart`] | when a worker that ended is started again |
 //! | [`heartbeat`] | whether a worker is well |
-//! | [`tune`] | how many jobs a worker takes at once |
 //! | [`version`] | what can happen to a version, and what can be done about it |
 //! | [`versions`] | how one version takes over from another ★ |
 
 pub mod time;
 pub mod id;
+pub mod tune;
+mod chunks;
 pub mod queue;
 pub mod gate;
 pub mod end;
@@ -46,6 +49,5 @@ pub mod retry;
 pub mod fingerprint;
 pub mod restart;
 pub mod heartbeat;
-pub mod tune;
 pub mod version;
 pub mod versions;

@@ -23,6 +23,8 @@
 //! pinned to this version elsewhere. It is announced once, shuts the gate, sends the workers home, and is final; until
 //! then the gate can be opened again.
 
+use std::collections::VecDeque;
+
 use crate::end::End;
 use crate::id::Priority;
 use crate::line::Line;
@@ -66,21 +68,24 @@ pub struct Counts {
 }
 
 /// The state of one pool's mailbox. See the [module](self) for the protocol.
+///
+/// What each push reads and writes comes first, and the queue last of that, whose first words are of the same kind: threads that send bring
+/// these few lines of the cache to each other for each job.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub struct Mailbox<T, W> {
-    capacity: usize,
     gate: Gate,
     halted: bool,
     end: End,
-
-    queue: Queue<T>,
+    capacity: usize,
     admitted: u64,
     held: usize,
     leased: usize,
+    seats: Seats<W>,
+    queue: Queue<T>,
+
     in_transit: usize,
     pins_away: usize,
-
-    seats: Seats<W>,
     line: Line<W>,
 }
 
@@ -106,31 +111,34 @@ impl<T: Queued, W> Mailbox<T, W> {
     // ---- senders ---------------------------------------------------------------------------------------------------
 
     /// Admits a new job, if the gate and the room allow it. `place` is called only then, and decides where the job waits: here
-    /// (`Some`), or in the fence behind an earlier job of its key (`None`).
+    /// (`Some`), or in the fence behind an earlier job of its key (`None`). Returns the worker to wake, if any.
     ///
     /// # Errors
     ///
-    /// [`Refusal`] when the job is not admitted; then `place` was not called.
+    /// The job and the [`Refusal`] when it is not admitted; then `place` was not called.
+    #[inline(always)]
     pub fn admit(
         &mut self,
         from: Sender,
-        pinned: bool,
-        place: impl FnOnce() -> Option<T>,
-    ) -> Result<Wakes<W>, Refusal> {
-        self.has_room(from, pinned)?;
+        job: T,
+        place: impl FnOnce(T) -> Option<T>,
+    ) -> Result<Option<W>, (T, Refusal)> {
+        let pinned = job.is_pinned();
+        if let Err(refusal) = self.has_room(from, pinned) {
+            return Err((job, refusal));
+        }
         self.admitted += 1;
-        let mut wakes = Wakes::none();
-        match place() {
+        match place(job) {
             Some(job) => {
                 self.queue.push(job.priority(), job);
-                self.wake_worker(&mut wakes);
+                Ok(self.worker_to_wake())
             }
             None => {
                 self.held += 1;
                 self.pins_away += usize::from(pinned);
+                Ok(None)
             }
         }
-        Ok(wakes)
     }
 
     /// Whether a new job would be admitted now.
@@ -165,12 +173,13 @@ impl<T: Queued, W> Mailbox<T, W> {
         wakes
     }
 
-    /// Takes back a job that was admitted before: a retry, a recalled job, the next of a key. There is always room.
+    /// Takes back a job that was admitted before: a retry, a recalled job, the next of a key. There is always room. Returns the worker to
+    /// wake, if any.
     ///
     /// # Errors
     ///
     /// The job, if the gate does not let it through.
-    pub fn readmit(&mut self, job: T) -> Result<Wakes<W>, T> {
+    pub fn readmit(&mut self, job: T) -> Result<Option<W>, T> {
         self.enter_admitted(job, Queue::readmit)
     }
 
@@ -179,18 +188,16 @@ impl<T: Queued, W> Mailbox<T, W> {
     /// # Errors
     ///
     /// The job, if the gate does not let it through.
-    pub fn enter_due(&mut self, job: T) -> Result<Wakes<W>, T> {
+    pub fn enter_due(&mut self, job: T) -> Result<Option<W>, T> {
         self.enter_admitted(job, Queue::push)
     }
 
-    fn enter_admitted(&mut self, job: T, enter: fn(&mut Queue<T>, Priority, T)) -> Result<Wakes<W>, T> {
+    fn enter_admitted(&mut self, job: T, enter: fn(&mut Queue<T>, Priority, T)) -> Result<Option<W>, T> {
         if !self.gate.lets_through(job.is_pinned()) {
             return Err(job);
         }
         enter(&mut self.queue, job.priority(), job);
-        let mut wakes = Wakes::none();
-        self.wake_worker(&mut wakes);
-        Ok(wakes)
+        Ok(self.worker_to_wake())
     }
 
     /// Counts a job of the fence, admitted before, against this capacity.
@@ -249,13 +256,13 @@ impl<T: Queued, W> Mailbox<T, W> {
     }
 
     /// A worker comes for its next batch, and reports how many of its jobs it `settled` since it came last. Up to `max` jobs, and
-    /// no more than its fair share of what waits, go to `out`. `park` is called if it has to wait.
+    /// no more than its fair share of what waits, go into `out`, which is empty. `park` is called if it has to wait.
     pub fn take(
         &mut self,
         seat: Seat,
         settled: usize,
         max: usize,
-        out: impl FnMut(T),
+        out: &mut VecDeque<T>,
         park: impl FnOnce() -> W,
     ) -> Take<W> {
         let mut wakes = Wakes::none();
@@ -265,7 +272,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             self.look_round(&mut wakes);
         }
         if self.is_drained() || self.seats.is_leaving(seat) {
-            self.wake_worker(&mut wakes);
+            wakes.worker = self.worker_to_wake();
             return Take::Leave(wakes);
         }
         if self.halted || self.queue.is_empty() {
@@ -274,7 +281,7 @@ impl<T: Queued, W> Mailbox<T, W> {
         }
         let fair_share = self.queue.len().div_ceil(self.seats.occupied());
         self.leased += self.queue.take(max.min(fair_share), out);
-        self.wake_worker(&mut wakes);
+        wakes.worker = self.worker_to_wake();
         self.wake_senders(&mut wakes);
         Take::Jobs(wakes)
     }
@@ -287,7 +294,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             self.queue.give_back(job.priority(), job);
         }
         let mut wakes = Wakes::none();
-        self.wake_worker(&mut wakes);
+        wakes.worker = self.worker_to_wake();
         wakes
     }
 
@@ -312,7 +319,7 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.leased -= settled;
         self.seats.detach(seat);
         self.look_round(&mut wakes);
-        self.wake_worker(&mut wakes);
+        wakes.worker = self.worker_to_wake();
         wakes
     }
 
@@ -322,7 +329,7 @@ impl<T: Queued, W> Mailbox<T, W> {
     pub fn hurry(&mut self) -> Wakes<W> {
         let mut wakes = Wakes::none();
         if self.seats.is_wake_up_stuck() {
-            self.wake_worker(&mut wakes);
+            wakes.worker = self.worker_to_wake();
         }
         self.wake_senders(&mut wakes);
         wakes
@@ -387,7 +394,7 @@ impl<T: Queued, W> Mailbox<T, W> {
     pub fn resume(&mut self) -> Wakes<W> {
         self.halted = false;
         let mut wakes = Wakes::none();
-        self.wake_worker(&mut wakes);
+        wakes.worker = self.worker_to_wake();
         wakes
     }
 
@@ -456,11 +463,9 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.queue.len() + self.held
     }
 
-    /// Wakes one idle worker if there is something to take and no wake-up is on its way.
-    fn wake_worker(&mut self, wakes: &mut Wakes<W>) {
-        if !self.halted && !self.queue.is_empty() {
-            wakes.worker = self.seats.wake_one();
-        }
+    /// One idle worker, if there is something to take and no wake-up is on its way.
+    fn worker_to_wake(&mut self) -> Option<W> {
+        if self.halted || self.queue.is_empty() { None } else { self.seats.wake_one() }
     }
 
     /// Wakes as many waiting senders as there is room for, once the mailbox is half empty: earlier would wake one sender for

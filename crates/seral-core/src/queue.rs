@@ -6,10 +6,11 @@
 //!
 //! Each band has two parts. New jobs go to the end of `later`. Jobs that were admitted before (a retry, a recalled job, the
 //! next of a key) go to the end of `earlier`, which is taken first: so they stand before newer jobs without a search.
-//! Jobs that a worker took and did not begin go back to the very front.
+//! Jobs that a worker took and did not begin go back to the very front. A batch stays within a part, too.
 
 use std::collections::VecDeque;
 
+use crate::chunks::Chunks;
 use crate::id::Priority;
 
 /// How often the lowest band with jobs is served: each 16th take. With batches of 16 that is a share of about 6 % under
@@ -17,34 +18,36 @@ use crate::id::Priority;
 const LOWEST_EACH: u8 = 16;
 
 /// Waiting jobs, in the order in which they will be taken.
+///
+/// What each push of a new job of normal priority reads and writes comes first, so that it lies together in the cache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub struct Queue<T> {
-    bands: [Band<T>; 3],
     len: usize,
     takes: u8,
+    normal: Band<T>,
+    high: Band<T>,
+    low: Band<T>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 struct Band<T> {
-    earlier: VecDeque<T>,
-    later: VecDeque<T>,
+    later: Chunks<T>,
+    earlier: Chunks<T>,
 }
 
 impl<T> Band<T> {
     fn len(&self) -> usize {
         self.earlier.len() + self.later.len()
     }
-
-    fn pop(&mut self) -> Option<T> {
-        self.earlier.pop_front().or_else(|| self.later.pop_front())
-    }
 }
 
 impl<T> Queue<T> {
     /// An empty queue. Allocates nothing until jobs come.
     pub fn new() -> Self {
-        let band = || Band { earlier: VecDeque::new(), later: VecDeque::new() };
-        Self { bands: [band(), band(), band()], len: 0, takes: 0 }
+        let band = || Band { later: Chunks::new(), earlier: Chunks::new() };
+        Self { len: 0, takes: 0, normal: band(), high: band(), low: band() }
     }
 
     /// How many jobs wait.
@@ -58,48 +61,47 @@ impl<T> Queue<T> {
     }
 
     /// Adds a new job, behind all others of its band.
+    #[inline(always)]
     pub fn push(&mut self, priority: Priority, job: T) {
-        self.bands[priority as usize].later.push_back(job);
+        self.band(priority).later.push_back(job);
         self.len += 1;
     }
 
     /// Adds a job that was admitted before: ahead of newer jobs of its band, behind others like it.
     pub fn readmit(&mut self, priority: Priority, job: T) {
-        self.bands[priority as usize].earlier.push_back(job);
+        self.band(priority).earlier.push_back(job);
         self.len += 1;
     }
 
     /// Puts a job back to the very front of its band. To give a batch back in order, begin with its last job.
     pub fn give_back(&mut self, priority: Priority, job: T) {
-        self.bands[priority as usize].earlier.push_front(job);
+        self.band(priority).earlier.push_front(job);
         self.len += 1;
     }
 
     /// Counts the jobs that wait now as earlier than those to be readmitted, where that costs nothing: a band whose
     /// `earlier` part is in use keeps its order.
     pub fn age(&mut self) {
-        for band in &mut self.bands {
+        for band in self.bands_mut() {
             if band.earlier.is_empty() {
                 std::mem::swap(&mut band.earlier, &mut band.later);
             }
         }
     }
 
-    /// Takes up to `max` jobs of one band and hands each to `out`. Returns how many.
-    pub fn take(&mut self, max: usize, mut out: impl FnMut(T)) -> usize {
+    /// Takes up to `max` jobs of one band, into `out`, which is empty. It may be fewer though more wait: those that stand together. Returns how
+    /// many.
+    pub fn take(&mut self, max: usize, out: &mut VecDeque<T>) -> usize {
         self.takes = (self.takes + 1) % LOWEST_EACH;
         let lowest_turn = self.takes == 0;
-        let has_jobs = |band: &&mut Band<T>| band.len() > 0;
-        let band = if lowest_turn {
-            self.bands.iter_mut().rev().find(has_jobs)
-        } else {
-            self.bands.iter_mut().find(has_jobs)
-        };
-        let Some(band) = band else { return 0 };
-        let count = band.len().min(max);
-        for job in std::iter::from_fn(|| band.pop()).take(count) {
-            out(job);
+        let mut bands = self.bands_mut();
+        if lowest_turn {
+            bands.reverse();
         }
+        let band = bands.into_iter().find(|band| band.len() > 0);
+        let Some(band) = band else { return 0 };
+        let part = if band.earlier.is_empty() { &mut band.later } else { &mut band.earlier };
+        let count = part.take(max, out);
         self.len -= count;
         count
     }
@@ -107,7 +109,7 @@ impl<T> Queue<T> {
     /// Removes up to `max` jobs that `wanted` accepts, earliest first; the others keep their order.
     pub fn remove(&mut self, max: usize, mut wanted: impl FnMut(&T) -> bool) -> Vec<T> {
         let mut removed = Vec::new();
-        for band in &mut self.bands {
+        for band in self.bands_mut() {
             for part in [&mut band.earlier, &mut band.later] {
                 let mut kept = Vec::new();
                 while removed.len() < max {
@@ -128,7 +130,21 @@ impl<T> Queue<T> {
 
     /// The jobs, band by band, each in the order in which it would be taken.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.bands.iter().flat_map(|band| band.earlier.iter().chain(&band.later))
+        let bands = [&self.high, &self.normal, &self.low];
+        bands.into_iter().flat_map(|band| band.earlier.iter().chain(band.later.iter()))
+    }
+
+    fn band(&mut self, priority: Priority) -> &mut Band<T> {
+        match priority {
+            Priority::Normal => &mut self.normal,
+            Priority::High => &mut self.high,
+            Priority::Low => &mut self.low,
+        }
+    }
+
+    /// Highest first.
+    fn bands_mut(&mut self) -> [&mut Band<T>; 3] {
+        [&mut self.high, &mut self.normal, &mut self.low]
     }
 }
 
@@ -144,9 +160,9 @@ mod tests {
     use Priority::{High, Low, Normal};
 
     fn take(queue: &mut Queue<u32>, max: usize) -> Vec<u32> {
-        let mut taken = Vec::new();
-        queue.take(max, |job| taken.push(job));
-        taken
+        let mut taken = VecDeque::new();
+        queue.take(max, &mut taken);
+        taken.into()
     }
 
     #[test]
@@ -186,7 +202,8 @@ mod tests {
         for job in [2, 1] {
             queue.give_back(Normal, job);
         }
-        assert_eq!(take(&mut queue, 16), [1, 2, 3, 4, 5]);
+        assert_eq!(take(&mut queue, 16), [1, 2, 3, 4]);
+        assert_eq!(take(&mut queue, 16), [5]);
     }
 
     #[test]
@@ -196,7 +213,8 @@ mod tests {
         queue.age();
         queue.readmit(Normal, 2);
         queue.push(Normal, 3);
-        assert_eq!(take(&mut queue, 16), [1, 2, 3]);
+        assert_eq!(take(&mut queue, 16), [1, 2]);
+        assert_eq!(take(&mut queue, 16), [3]);
     }
 
     #[test]

@@ -8,11 +8,12 @@ pub struct Seat(usize);
 
 /// All places, and what is the case at each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub struct Seats<W> {
-    places: Vec<Place<W>>,
+    waking: Option<Waking>,
     occupied: usize,
     idle: Vec<Seat>,
-    waking: Option<Waking>,
+    places: Vec<Place<W>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -44,6 +44,7 @@
 #![allow(clippy::print_stdout, reason = "the number of enumerated states is worth seeing with --nocapture")]
 
 use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::hash::BuildHasherDefault;
 use std::hash::Hash;
 use std::hash::Hasher;
@@ -261,7 +262,7 @@ impl World {
         let mut worker = |number| {
             let seat = mailbox.attach();
             if parked {
-                let _idle = mailbox.take(seat, 0, BATCH, |_| (), || Who::Worker(number));
+                let _idle = mailbox.take(seat, 0, BATCH, &mut VecDeque::new(), || Who::Worker(number));
             }
             let presence = if parked { Presence::Parked } else { Presence::Busy };
             Worker { seat: Some(seat), presence, leaving: false, told: false, settled: 0 }
@@ -405,23 +406,24 @@ impl World {
         let asked = self.mailbox.has_room(from, job.pinned);
         ensure!(asked == expected, "has_room says {asked:?}, it should be {expected:?}");
         let mut placed = false;
-        let admitted = self.mailbox.admit(from, job.pinned, || {
+        let admitted = self.mailbox.admit(from, job, |job| {
             placed = true;
             (to == Place::Waiting).then_some(job)
         });
         ensure!(placed == expected.is_ok(), "place was called: {placed}, for a job that is {expected:?}");
         match admitted {
-            Ok(wakes) => {
+            Ok(worker) => {
                 ensure!(expected.is_ok(), "admitted, it should be {expected:?}");
                 self.admitted += 1;
                 self.jobs[usize::from(job.id)].1 = to;
                 self.pins_away += u8::from(to == Place::Held && job.pinned);
                 ensure!(self.used() <= limit, "{} jobs, the limit is {limit}", self.used());
-                self.deliver(wakes)?;
+                self.deliver(Wakes { worker, ..Wakes::none() })?;
                 Ok(Ok(()))
             }
-            Err(refusal) => {
+            Err((back, refusal)) => {
                 ensure!(expected == Err(refusal), "refused as {refusal:?}, it should be {expected:?}");
+                ensure!(back == job, "{job:?} was refused, and {back:?} came back");
                 Ok(Err(refusal))
             }
         }
@@ -440,13 +442,16 @@ impl World {
         let settled = self.settle_all(number);
         let front: Vec<Job> = self.mailbox.waiting().copied().collect();
         self.workers[at].presence = Presence::Busy;
-        let mut taken = Vec::new();
-        let found = self.mailbox.take(seat, settled, BATCH, |job| taken.push(job), || Who::Worker(number));
+        let mut taken = VecDeque::new();
+        let found = self.mailbox.take(seat, settled, BATCH, &mut taken, || Who::Worker(number));
         for job in &taken {
             ensure!(self.place(job.id) == Some(Place::Waiting), "took {job:?}, which did not wait");
             self.jobs[usize::from(job.id)].1 = Place::Leased(number);
         }
-        ensure!(front.starts_with(&taken), "took {taken:?} out of order");
+        ensure!(
+            front.iter().zip(&taken).all(|(waiting, taken)| waiting == taken),
+            "took {taken:?} out of order"
+        );
         let leaves = self.workers[at].leaving || self.should_be_drained();
         match found {
             Take::Leave(wakes) => {
@@ -466,7 +471,12 @@ impl World {
                 ensure!(!self.halted, "worker {number} got jobs of a halted mailbox");
                 let seats = self.workers.iter().filter(|worker| worker.seat.is_some()).count();
                 let share = front.len().div_ceil(seats).min(BATCH);
-                ensure!(taken.len() == share, "worker {number} got {} jobs, not {share}", taken.len());
+                // Fewer than its share where the jobs do not stand together.
+                ensure!(
+                    (1..=share).contains(&taken.len()),
+                    "worker {number} got {} jobs of {share}",
+                    taken.len()
+                );
                 self.deliver(wakes)
             }
         }
@@ -482,10 +492,10 @@ impl World {
     fn enter_admitted(&mut self, job: Job, otherwise: Place) -> Checked {
         let expected = self.lets_through(job);
         match self.mailbox.readmit(job) {
-            Ok(wakes) => {
+            Ok(worker) => {
                 ensure!(expected, "{job:?} came in through a gate that is {:?}", self.gate);
                 self.jobs[usize::from(job.id)].1 = Place::Waiting;
-                self.deliver(wakes)
+                self.deliver(Wakes { worker, ..Wakes::none() })
             }
             Err(back) => {
                 ensure!(!expected && back == job, "{job:?} was not readmitted");
@@ -1110,20 +1120,20 @@ fn a_sender_that_finds_room_by_chance_leaves_the_line() {
 
 #[test]
 fn no_worker_waits_beside_a_job_whoever_is_killed_dismissed_or_slow() {
-    expect(1, &WORKERS, 17_600);
-    expect(2, &WORKERS, 14_400);
+    expect(1, &WORKERS, 17_400);
+    expect(2, &WORKERS, 14_100);
 }
 
 #[test]
 fn drained_is_announced_once_and_at_the_first_moment_that_nothing_is_left() {
     expect(1, &DRAIN, 7_700);
-    expect(2, &DRAIN, 5_900);
+    expect(2, &DRAIN, 5_800);
 }
 
 #[test]
 fn a_recalled_job_is_in_one_place_and_holds_up_the_drain_until_it_has_arrived() {
-    expect(1, &RECALL, 16_600);
-    expect(2, &RECALL, 13_200);
+    expect(1, &RECALL, 15_300);
+    expect(2, &RECALL, 12_200);
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub(crate) type NotNow<J, O> = (Envelope<J, O>, Obstacle<J, O>);
 
 impl<J, O> DataPlane<J, O> {
     /// Admits a new job without waiting, or says what is in the way.
+    #[inline(always)]
     pub(crate) fn try_admit(&self, job: Envelope<J, O>) -> Result<(), NotNow<J, O>> {
         let mut job = job;
         loop {
@@ -55,32 +56,44 @@ impl<J, O> DataPlane<J, O> {
                 Err(NoRoute::NoVersion) => return Err((job, Obstacle::NoVersion(table.revision))),
                 Err(NoRoute::PinUnserved) => return Err((job, Obstacle::PinUnserved)),
             };
-            let refused = match self.admit_at(pool, job, Sender::Outside) {
-                Ok(()) => return Ok(()),
-                Err((back, Refusal::Full)) if inside::sender_to(self.place) == Sender::Inside => {
-                    self.admit_at(pool, back, Sender::Inside)
-                }
-                Err(refused) => Err(refused),
-            };
-            match refused {
-                Ok(()) => return Ok(()),
-                Err((back, Refusal::Full)) => return Err((back, Obstacle::Full(Arc::clone(pool)))),
-                Err((back, Refusal::Gate)) if self.routes.load().revision == table.revision => {
-                    let obstacle = if back.pin().is_some() {
-                        Obstacle::PinUnserved
-                    } else {
-                        Obstacle::NoVersion(table.revision)
-                    };
-                    return Err((back, obstacle));
-                }
-                // The table was replaced between the look and the push.
-                Err((back, Refusal::Gate)) => job = back,
+            let Err((back, refusal)) = self.admit_at(pool, job, Sender::Outside) else { return Ok(()) };
+            match self.refused(back, refusal, pool, table.revision)? {
+                None => return Ok(()),
+                Some(again) => job = again,
             }
+        }
+    }
+
+    /// A pool refused a job that was resolved by the table of this revision. Gives it back if it is to be resolved anew; `None` if it was
+    /// admitted after all, since a worker may go further than others.
+    #[cold]
+    fn refused(
+        &self,
+        job: Envelope<J, O>,
+        refusal: Refusal,
+        pool: &Arc<PoolHandle<J, O>>,
+        seen: Revision,
+    ) -> Result<Option<Envelope<J, O>>, NotNow<J, O>> {
+        let (job, refusal) = match refusal {
+            Refusal::Full if inside::sender_to(self.place) == Sender::Inside => {
+                match self.admit_at(pool, job, Sender::Inside) {
+                    Ok(()) => return Ok(None),
+                    Err(refused) => refused,
+                }
+            }
+            refusal => (job, refusal),
+        };
+        match refusal {
+            Refusal::Full => Err((job, Obstacle::Full(Arc::clone(pool)))),
+            Refusal::Gate if self.routes.load().revision != seen => Ok(Some(job)),
+            Refusal::Gate if job.is_pinned() => Err((job, Obstacle::PinUnserved)),
+            Refusal::Gate => Err((job, Obstacle::NoVersion(seen))),
         }
     }
 
     /// Admits a new job to this pool. The job passes the fence under the lock of the mailbox, so that jobs of one key are in the fence
     /// in the order in which they were admitted.
+    #[inline(always)]
     pub(crate) fn admit_at(
         &self,
         pool: &Arc<PoolHandle<J, O>>,
@@ -88,17 +101,8 @@ impl<J, O> DataPlane<J, O> {
         from: Sender,
     ) -> Result<(), (Envelope<J, O>, Refusal)> {
         let deadline = job.deadline();
-        let pinned = job.is_pinned();
-        let mut slot = Some(job);
-        let admitted = pool.mailbox.admit(from, pinned, || {
-            let job = slot.take()?;
-            if job.wants_key() { self.fence.enter(job, pool) } else { Some(job) }
-        });
-        match (admitted, slot) {
-            (Err(refusal), Some(job)) => return Err((job, refusal)),
-            // An admitted job is not in the slot any more, and a refused one still is.
-            (Ok(()), _) | (Err(_), None) => {}
-        }
+        pool.mailbox
+            .admit(from, job, |job| if job.wants_key() { self.fence.enter(job, pool) } else { Some(job) })?;
         self.note_deadline_of(deadline);
         Ok(())
     }
@@ -120,13 +124,17 @@ impl<J, O> DataPlane<J, O> {
     /// Admits a new job, waiting for a version and for room, but not past its deadline: then it comes back.
     ///
     /// Dropping the future before it is ready means that the job was not admitted.
-    pub(crate) async fn admit(&self, mut job: Envelope<J, O>) -> Result<(), SendError<J>> {
+    pub(crate) async fn admit(&self, job: Envelope<J, O>) -> Result<(), SendError<J>> {
+        match self.try_admit(job) {
+            Ok(()) => Ok(()),
+            // Boxed, so that the future of each send is small though few of them wait.
+            Err(not_now) => Box::pin(self.admit_later(not_now)).await,
+        }
+    }
+
+    async fn admit_later(&self, not_now: NotNow<J, O>) -> Result<(), SendError<J>> {
+        let (mut job, mut obstacle) = not_now;
         loop {
-            let (back, obstacle) = match self.try_admit(job) {
-                Ok(()) => return Ok(()),
-                Err(refused) => refused,
-            };
-            job = back;
             match obstacle {
                 Obstacle::Closed => return Err(SendError::Closed(job.payload)),
                 Obstacle::PinUnserved => return Err(self.pin_unserved(job)),
@@ -150,6 +158,10 @@ impl<J, O> DataPlane<J, O> {
                     }
                 }
             }
+            (job, obstacle) = match self.try_admit(job) {
+                Ok(()) => return Ok(()),
+                Err(not_now) => not_now,
+            };
         }
     }
 

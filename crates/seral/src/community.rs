@@ -126,8 +126,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         let id = plane.next_job();
         let mut envelope = Envelope::new(id, job);
         let deadline = Some(plane.now().after(ASK_DEADLINE));
-        envelope.reply = Some(reply);
-        envelope.extras = Some(Box::new(Extras { deadline, askers, ..Extras::default() }));
+        envelope.extras =
+            Some(Box::new(Extras { reply: Some(reply), deadline, askers, ..Extras::default() }));
         trace::note_sender(&mut envelope, plane.root.place);
         plane.admit(envelope).await?;
         outcome.await.unwrap_or(Err(JobError::RuntimeGone)).map_err(AskError::Job)

@@ -23,20 +23,19 @@ use seral_worker::JobContext;
 use seral_worker::StartContext;
 use seral_worker::Worker;
 use tokio::time::Instant;
-use tokio::time::Sleep;
 
 use crate::desk::Desk;
 use crate::inside;
 use crate::job::Envelope;
 use crate::lease::Chair;
-use crate::lease::InHand;
+use crate::lease::Hand;
 use crate::lease::Lease;
 use crate::panics::Panicked;
 use crate::panics::catch;
 use crate::panics::catch_async;
 use crate::plane::DataPlane;
 use crate::pool_handle::PoolHandle;
-use crate::settlement::Ended;
+use crate::settlement::Undone;
 use crate::settlement::timed_out;
 use crate::trace::AttemptSpan;
 use crate::user_code::drop_guarded;
@@ -172,53 +171,60 @@ impl<W: Worker> Hired<W> {
     /// Processes the jobs of a batch, one after the other, until one makes the worker panic.
     async fn process(&mut self, lease: &Lease<'_, W::Job, W::Output>) -> Done {
         let mut done = Done::default();
-        while let Some(hand) = lease.begin() {
+        let mut hand = lease.hand();
+        while hand.begin() {
             let mut ended = match hand.job() {
-                None => Ended::Lost,
+                None => Err(Box::new(Undone::Lost)),
                 Some(job) => match self.turned_away(job) {
-                    Some(ended) => ended,
+                    Some(undone) => Err(Box::new(undone)),
                     None => self.attempt(job, lease, &mut done).await,
                 },
             };
             done.processed += 1;
             // As after a start: whoever waits for this job, or the dispatcher for its next attempt, is woken on this thread.
-            let wakes_somebody = hand.has_reply() || !matches!(ended, Ended::Done(_));
-            if !matches!(ended, Ended::Done(_)) {
+            let wakes_somebody = ended.is_err() || hand.has_reply();
+            if let Err(undone) = &mut ended {
                 done.failed += 1;
-                self.look_into(&hand, &mut ended, &mut done);
+                self.look_into(&hand, undone, &mut done);
             }
             hand.settle(ended);
             if done.panicked.is_some() {
                 self.desk.panicked();
                 break;
             }
-            self.let_others_run(wakes_somebody).await;
+            self.since_yield += 1;
+            if wakes_somebody || self.since_yield >= YIELD_EACH {
+                self.since_yield = 0;
+                tokio::task::yield_now().await;
+            }
         }
         done
     }
 
     /// Whether the job is not worth beginning any more.
-    fn turned_away(&self, job: &Envelope<W::Job, W::Output>) -> Option<Ended<W::Output>> {
+    fn turned_away(&self, job: &Envelope<W::Job, W::Output>) -> Option<Undone> {
         let extras = job.extras.as_ref()?;
         if extras.cancellation.as_ref().is_some_and(|it| it.is_asked_as_it_begins()) {
-            Some(Ended::Cancelled)
+            Some(Undone::Cancelled)
         } else if job.is_expired(|| self.desk.now()) {
-            Some(Ended::Expired)
+            Some(Undone::Expired)
         } else {
             None
         }
     }
 
     /// One attempt at the job in hand: runs the worker's code to its end, or as far as it may go.
+    ///
+    /// Most jobs come to their end at the first poll, and pay for nothing that only a wait needs.
     async fn attempt(
         &mut self,
         job: &Envelope<W::Job, W::Output>,
         lease: &Lease<'_, W::Job, W::Output>,
         done: &mut Done,
-    ) -> Ended<W::Output> {
+    ) -> Result<W::Output, Box<Undone>> {
         let span = AttemptSpan::of(job, lease.chair());
-        let _askers = inside::Askings::of(job.extras.as_ref().and_then(|extras| extras.askers.clone()));
-        let mut patience = Patience::begin(job, lease.chair());
+        let _askers = inside::Askings::of(job.extras.as_ref().and_then(|extras| extras.askers.as_ref()));
+        let limit = Limit::begin(job, lease.chair());
         let cx = match &mut self.cx {
             Some(cx) => {
                 cx.turn_to(job.facts());
@@ -229,51 +235,33 @@ impl<W: Worker> Hired<W> {
                 none.insert(JobContext::new(host, job.facts()))
             }
         };
-        let desk = &self.desk;
         let worker = &mut self.worker;
-        let mut waits = false;
-        // Called inside a future, so that a `process` that panics before its first line is caught as well.
-        let mut process = pin!(Some(async { worker.process(&job.payload, cx).await }));
-        let ended = poll_fn(|task| {
-            if waits {
-                desk.set_waits(false);
-            }
-            let polled = catch(|| {
-                span.in_scope(|| match process.as_mut().as_pin_mut() {
-                    Some(process) => process.poll(task),
-                    None => Poll::Pending,
-                })
-            });
-            match polled {
-                Ok(Poll::Ready(Ok(output))) => Poll::Ready(Ended::Done(output)),
-                Ok(Poll::Ready(Err(fault))) => Poll::Ready(Ended::Fault(fault)),
-                Err(panicked) => Poll::Ready(Ended::Panicked(Box::new(panicked))),
-                Ok(Poll::Pending) => {
-                    waits = true;
-                    desk.set_waits(true);
-                    // The job has to wait for something; those behind it must not.
-                    done.gave_back |= lease.give_back_rest();
-                    if desk.poll_abandon(task).is_ready() {
-                        return Poll::Ready(Ended::Interrupted);
-                    }
-                    patience.poll_over(task).map(|after| Ended::TimedOut(after, FaultKind::Retry))
-                }
-            }
-        })
-        .await;
-        if !matches!(ended, Ended::Interrupted | Ended::TimedOut(..)) {
+        let mut given = Some((worker, &job.payload, cx));
+        let mut process = pin!(None);
+        let first = poll_fn(|task| {
+            Poll::Ready(catch(|| {
+                // Called where panics are caught: it may panic before its first line.
+                process.set(given.take().map(|(worker, payload, cx)| worker.process(payload, cx)));
+                poll_in(&span, process.as_mut(), task)
+            }))
+        });
+        if let Poll::Ready(ended) = ended(first.await) {
             return ended;
         }
-        desk.set_waits(false);
-        // What the job left unfinished is dropped here, where a panic in it is caught.
-        match catch(|| process.set(None)) {
-            Ok(()) => ended,
-            Err(panicked) => Ended::Panicked(Box::new(panicked)),
+        let ended = wait_out(process.as_mut(), &span, limit, &self.desk, || {
+            // The job has to wait for something; those behind it must not.
+            done.gave_back |= lease.give_back_rest();
+        })
+        .await;
+        if ended.as_ref().is_err_and(|undone| undone.is_cut_short()) {
+            // What the job left unfinished is dropped here, where a panic in it is caught.
+            catch(|| process.set(None)).map_err(|panicked| Box::new(Undone::Panicked(panicked)))?;
         }
+        ended
     }
 
     /// An attempt has not come to an output. Asks the worker, if it has not panicked, what should become of the job.
-    fn look_into(&self, hand: &InHand<'_, W::Job, W::Output>, ended: &mut Ended<W::Output>, done: &mut Done) {
+    fn look_into(&self, hand: &Hand<'_, W::Job, W::Output>, undone: &mut Undone, done: &mut Done) {
         let Some(attempt) = hand.job().map(|job| job.attempt) else { return };
         let mut ask = |fault: &Fault| {
             catch(|| self.worker.retry(fault, attempt)).unwrap_or_else(|panicked| {
@@ -281,11 +269,11 @@ impl<W: Worker> Hired<W> {
                 fault.kind()
             })
         };
-        match ended {
-            Ended::Fault(fault) => fault.set_kind(ask(fault)),
-            Ended::TimedOut(after, kind) => *kind = ask(&Fault::retry(timed_out(*after))),
-            Ended::Panicked(panic) => done.panicked = Some(format!("`process` panicked: {}", panic.text)),
-            Ended::Done(_) | Ended::Lost | Ended::Expired | Ended::Cancelled | Ended::Interrupted => {}
+        match undone {
+            Undone::Fault(fault) => fault.set_kind(ask(fault)),
+            Undone::TimedOut(after, kind) => *kind = ask(&Fault::retry(timed_out(*after))),
+            Undone::Panicked(panic) => done.panicked = Some(format!("`process` panicked: {}", panic.text)),
+            Undone::Lost | Undone::Expired | Undone::Cancelled | Undone::Interrupted => {}
         }
     }
 
@@ -313,13 +301,99 @@ impl<W: Worker> Hired<W> {
         }));
         tuned.await.map(|()| next)
     }
+}
 
-    async fn let_others_run(&mut self, now: bool) {
-        self.since_yield += 1;
-        if now || self.since_yield >= YIELD_EACH {
-            self.since_yield = 0;
-            tokio::task::yield_now().await;
+/// Polls the worker's code in the span of its attempt.
+#[inline(always)]
+fn poll_in<F: Future>(
+    span: &AttemptSpan,
+    process: Pin<&mut Option<F>>,
+    task: &mut Context<'_>,
+) -> Poll<F::Output> {
+    match process.as_pin_mut() {
+        Some(process) => span.in_scope(|| process.poll(task)),
+        None => Poll::Pending,
+    }
+}
+
+/// What a poll of the worker's code came to.
+#[inline(always)]
+fn ended<O>(polled: Result<Poll<Result<O, Fault>>, Panicked>) -> Poll<Result<O, Box<Undone>>> {
+    match polled {
+        Ok(Poll::Ready(Ok(output))) => Poll::Ready(Ok(output)),
+        Ok(Poll::Ready(Err(fault))) => Poll::Ready(Err(Box::new(Undone::Fault(fault)))),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(panicked) => Poll::Ready(Err(Box::new(Undone::Panicked(panicked)))),
+    }
+}
+
+/// Goes on with an attempt that waits for something, until it ends, is to be abandoned, or has taken too long. `waits` is called each time it
+/// has to wait.
+async fn wait_out<F, J, O>(
+    mut process: Pin<&mut Option<F>>,
+    span: &AttemptSpan,
+    limit: Option<Limit>,
+    desk: &Desk<J, O>,
+    mut waits: impl FnMut(),
+) -> Result<O, Box<Undone>>
+where
+    F: Future<Output = Result<O, Fault>>,
+    J: Send + Sync + 'static,
+    O: Send + 'static,
+{
+    let mut is_first = true;
+    let mut over = limit.map(|limit| Box::pin(limit.over()));
+    let ended = poll_fn(|task| {
+        if !std::mem::take(&mut is_first) {
+            desk.set_waits(false);
+            if let Poll::Ready(ended) = ended(catch(|| poll_in(span, process.as_mut(), task))) {
+                return Poll::Ready(ended);
+            }
         }
+        desk.set_waits(true);
+        waits();
+        if desk.poll_abandon(task).is_ready() {
+            return Poll::Ready(Err(Box::new(Undone::Interrupted)));
+        }
+        match &mut over {
+            Some(over) => {
+                over.as_mut().poll(task).map(|after| Err(Box::new(Undone::TimedOut(after, FaultKind::Retry))))
+            }
+            None => Poll::Pending,
+        }
+    })
+    .await;
+    desk.set_waits(false);
+    ended
+}
+
+/// How long an attempt may take.
+#[derive(Clone, Copy)]
+struct Limit {
+    after: Duration,
+    began: Instant,
+}
+
+impl Limit {
+    /// From now on, if there is a limit.
+    fn begin<J, O>(job: &Envelope<J, O>, chair: &Chair<J, O>) -> Option<Self>
+    where
+        J: Send + Sync + 'static,
+        O: Send + 'static,
+    {
+        let own = job.extras.as_ref().and_then(|extras| extras.timeout);
+        let after = own.or(chair.timeout())?;
+        Some(Self { after, began: Instant::now() })
+    }
+
+    /// Ready once the time is over. Sets a timer, so it is called only for a job that waits for something at all.
+    async fn over(self) -> Duration {
+        match self.began.checked_add(self.after) {
+            Some(at) => tokio::time::sleep_until(at).await,
+            // A time that the clock cannot tell is as good as none.
+            None => std::future::pending().await,
+        }
+        self.after
     }
 }
 
@@ -328,39 +402,5 @@ fn panicked_in(what: &str, panicked: &Panicked) -> ActorProcessingErr {
     match place {
         Some(place) => format!("{what} panicked: {text} at {place}").into(),
         None => format!("{what} panicked: {text}").into(),
-    }
-}
-
-/// How long the attempt may take, if there is a limit. The timer is set only if the job waits for something at all.
-struct Patience(Option<Limit>);
-
-struct Limit {
-    after: Duration,
-    began: Instant,
-    over: Option<Pin<Box<Sleep>>>,
-}
-
-impl Patience {
-    fn begin<J, O>(job: &Envelope<J, O>, chair: &Chair<J, O>) -> Self
-    where
-        J: Send + Sync + 'static,
-        O: Send + 'static,
-    {
-        let own = job.extras.as_ref().and_then(|extras| extras.timeout);
-        let limit = |after| Limit { after, began: Instant::now(), over: None };
-        Self(own.or(chair.timeout()).map(limit))
-    }
-
-    /// Ready once the time is over.
-    fn poll_over(&mut self, task: &mut Context<'_>) -> Poll<Duration> {
-        let Some(Limit { after, began, over }) = &mut self.0 else { return Poll::Pending };
-        let over = over.get_or_insert_with(|| {
-            // A time that the clock cannot tell is as good as none.
-            Box::pin(match began.checked_add(*after) {
-                Some(at) => tokio::time::sleep_until(at),
-                None => tokio::time::sleep(Duration::MAX),
-            })
-        });
-        over.as_mut().poll(task).map(|()| *after)
     }
 }

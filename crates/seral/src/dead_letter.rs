@@ -13,7 +13,7 @@ use seral_core::id::Version;
 use seral_core::retry::Cause;
 
 use crate::history::FailedAttempt;
-use crate::job::Extras;
+use crate::job::Terms;
 use crate::user_code::drop_guarded;
 use crate::user_code::guarded;
 
@@ -43,7 +43,7 @@ pub struct DeadLetter<J> {
     /// When it was set aside.
     pub died: SystemTime,
     /// What else the job had, for its replay.
-    pub(crate) extras: Option<Box<Extras>>,
+    pub(crate) terms: Option<Box<Terms>>,
 }
 
 /// Without the job, which need not be printable.

@@ -34,6 +34,7 @@ use crate::error::SendError;
 use crate::event::Event;
 use crate::history::History;
 use crate::job::Envelope;
+use crate::job::Extras;
 use crate::letter_view::DeadLetterGroup;
 use crate::letter_view::DeadLetterView;
 use crate::letter_view::Preview;
@@ -268,7 +269,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> DataPlane<J, O> {
             return Ok(false);
         };
         let mut job = Envelope::new(letter.id, letter.job);
-        job.extras = letter.extras;
+        job.extras = letter.terms.map(|terms| Box::new(Extras::of_replay(*terms)));
         let extras = job.extras_mut();
         extras.pin = to.cloned();
         extras.history = Some(Box::new(History::of_replay(letter.history)));

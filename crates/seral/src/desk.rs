@@ -151,9 +151,9 @@ impl<J, O> Desk<J, O> {
         put(&mut self.jobs.lock())
     }
 
-    /// The next job to begin.
-    pub(crate) fn next(&self) -> Option<Envelope<J, O>> {
-        self.jobs.lock().pop_front()
+    /// Puts the next job to begin into this hand.
+    pub(crate) fn next(&self, hand: &mut Option<Envelope<J, O>>) {
+        *hand = self.jobs.lock().pop_front();
     }
 
     /// Clears the desk, if anything lies on it. The lock of the desk is not held when the jobs reach a mailbox.

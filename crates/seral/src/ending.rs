@@ -39,10 +39,13 @@ impl<J, O> DataPlane<J, O> {
     }
 
     /// A job has its final outcome.
+    #[inline(always)]
     pub(crate) fn finish(&self, job: Envelope<J, O>, outcome: Result<O, JobError>) {
         let key = held_key(&job);
         let payload = job.finish(outcome);
-        self.release(key);
+        if let Some(key) = key {
+            self.release(&key);
+        }
         drop_guarded(payload);
     }
 
@@ -85,20 +88,22 @@ impl<J, O> DataPlane<J, O> {
     pub(crate) fn bury(&self, job: Envelope<J, O>, death: Death) {
         let key = held_key(&job);
         self.keep(job, death);
-        self.release(key);
+        if let Some(key) = key {
+            self.release(&key);
+        }
     }
 
     /// Sets a job aside for a person. The letter is there before the sender hears.
     fn keep(&self, mut job: Envelope<J, O>, death: Death) {
         let Death { cause, reason, version, attempts } = death;
         self.tell(|community| Event::DeadLettered { community, job: job.id, reason: reason.clone() });
-        let to = job.reply.take();
         let failed = JobError::Failed { attempts, last: reason.clone() };
         let mut extras = job.extras.take();
-        let history = extras.as_mut().and_then(|extras| {
+        let to = extras.as_mut().and_then(|extras| {
             extras.set_over();
-            extras.history.take()
+            extras.reply.take()
         });
+        let history = extras.as_mut().and_then(|extras| extras.history.take());
         let letter = DeadLetter {
             id: job.id,
             key: extras.as_ref().and_then(|extras| extras.key.clone()),
@@ -110,7 +115,7 @@ impl<J, O> DataPlane<J, O> {
             version,
             history: history.map(|history| history.into_attempts()).unwrap_or_default(),
             died: self.root.clock.by_calendar(),
-            extras: extras.map(|extras| Box::new(extras.for_replay())),
+            terms: extras.map(|extras| Box::new(extras.into_terms())),
             job: job.payload,
         };
         let dropped = self.dead.keep(letter);
@@ -121,9 +126,8 @@ impl<J, O> DataPlane<J, O> {
     }
 
     /// The holder of this key is final: the next job of the key goes on. A loop, since the next may be final too.
-    fn release(&self, key: Option<Key>) {
-        let Some(key) = key else { return };
-        while let Some(next) = self.fence.release(&key) {
+    fn release(&self, key: &Key) {
+        while let Some(next) = self.fence.release(key) {
             let pinned = next.job.is_pinned();
             let goes_on = if next.job.is_cancelled() {
                 self.counters.cancelled.fetch_add(1, Relaxed);

@@ -57,12 +57,11 @@ pub(crate) struct Askings {
 
 impl Askings {
     /// Of a job that nobody may wait for.
-    pub(crate) fn of(askers: Option<Arc<Askers>>) -> Self {
-        let any = askers.is_some();
-        if any {
-            set_askers(askers);
+    pub(crate) fn of(askers: Option<&Arc<Askers>>) -> Self {
+        if let Some(askers) = askers {
+            set_askers(Some(Arc::clone(askers)));
         }
-        Self { any }
+        Self { any: askers.is_some() }
     }
 }
 

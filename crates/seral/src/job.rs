@@ -35,14 +35,14 @@ pub(crate) struct Envelope<J, O> {
     pub(crate) id: JobId,
     pub(crate) attempt: Attempt,
     pub(crate) payload: J,
-    pub(crate) reply: Option<Reply<O>>,
-    /// What most jobs do not have, so that they do not pay for it.
-    pub(crate) extras: Option<Box<Extras>>,
+    /// What most jobs do not have, so that they do not pay for it: each word that a job carries is brought from one core to another.
+    pub(crate) extras: Option<Box<Extras<O>>>,
 }
 
 /// What a job may have besides its payload. What is rare and large is boxed: there may be a million of these.
-#[derive(Default)]
-pub(crate) struct Extras {
+pub(crate) struct Extras<O> {
+    /// Whoever waits for the outcome.
+    pub(crate) reply: Option<Reply<O>>,
     pub(crate) key: Option<Key>,
     /// Whether this job holds its key: it is the one of its key that may go.
     pub(crate) holds_key: bool,
@@ -65,12 +65,43 @@ pub(crate) struct SenderSpan {
     pub(crate) is_of_worker: bool,
 }
 
-impl Extras {
-    /// What a job keeps that is set aside: not its key, which others hold by then, nor anybody who waits for it, nor its time.
-    pub(crate) fn for_replay(mut self) -> Self {
-        drop_guarded(self.sender.take());
-        let Self { key, pin, priority, retry, timeout, .. } = self;
-        Self { key, pin, priority, retry, timeout, ..Self::default() }
+/// What a job keeps that is set aside: not its key's hold, which others have by then, nor anybody who waits for it, nor its time.
+pub(crate) struct Terms {
+    pub(crate) key: Option<Key>,
+    pub(crate) priority: Priority,
+    pub(crate) retry: Option<Box<RetryPolicy>>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl<O> Default for Extras<O> {
+    fn default() -> Self {
+        Self {
+            reply: None,
+            key: None,
+            holds_key: false,
+            pin: None,
+            deadline: None,
+            priority: Priority::default(),
+            askers: None,
+            retry: None,
+            timeout: None,
+            cancellation: None,
+            sender: None,
+            history: None,
+        }
+    }
+}
+
+impl<O> Extras<O> {
+    pub(crate) fn into_terms(self) -> Terms {
+        drop_guarded(self.sender);
+        let Self { key, priority, retry, timeout, .. } = self;
+        Terms { key, priority, retry, timeout }
+    }
+
+    pub(crate) fn of_replay(terms: Terms) -> Self {
+        let Terms { key, priority, retry, timeout } = terms;
+        Self { key, priority, retry, timeout, ..Self::default() }
     }
 
     /// The job has ended: its handle has nothing to cancel any more.
@@ -83,7 +114,7 @@ impl Extras {
 
 impl<J, O> Envelope<J, O> {
     pub(crate) fn new(id: JobId, payload: J) -> Self {
-        Self { id, attempt: Attempt::FIRST, payload, reply: None, extras: None }
+        Self { id, attempt: Attempt::FIRST, payload, extras: None }
     }
 
     pub(crate) fn key(&self) -> Option<&Key> {
@@ -103,7 +134,7 @@ impl<J, O> Envelope<J, O> {
         self.extras.as_ref().and_then(|extras| extras.cancellation.as_ref()).is_some_and(|it| it.is_asked())
     }
 
-    pub(crate) fn extras_mut(&mut self) -> &mut Extras {
+    pub(crate) fn extras_mut(&mut self) -> &mut Extras<O> {
         self.extras.get_or_insert_default()
     }
 
@@ -113,6 +144,11 @@ impl<J, O> Envelope<J, O> {
 
     pub(crate) fn holds_key(&self) -> bool {
         self.extras.as_ref().is_some_and(|extras| extras.holds_key)
+    }
+
+    /// Whether somebody may wait for the outcome.
+    pub(crate) fn has_reply(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.reply.is_some())
     }
 
     /// Whether the job has a key that it does not hold yet, so that it has to pass the fence.
@@ -131,13 +167,14 @@ impl<J, O> Envelope<J, O> {
     }
 
     /// Ends the job: whoever waits for it hears, and the payload remains.
+    #[inline(always)]
     pub(crate) fn finish(self, outcome: Result<O, JobError>) -> J {
-        let Self { payload, reply: to, extras, .. } = self;
+        let Self { payload, extras, .. } = self;
         match extras {
-            None => reply(to, outcome),
-            Some(extras) => {
+            None => drop_guarded(outcome.ok()),
+            Some(mut extras) => {
                 extras.set_over();
-                reply(to, outcome);
+                reply(extras.reply.take(), outcome);
                 // What is in there is partly not ours: closing a span is up to whoever listens.
                 drop_guarded(extras);
             }
@@ -147,12 +184,12 @@ impl<J, O> Envelope<J, O> {
 }
 
 /// Tells whoever waits. Nobody listening is fine: the handle was dropped, the job ran on.
+#[inline(always)]
 pub(crate) fn reply<O>(to: Option<Reply<O>>, outcome: Result<O, JobError>) {
-    let unheard = match to {
-        Some(reply) => reply.send(outcome).err(),
-        None => Some(outcome),
-    };
-    drop_guarded(unheard);
+    match to {
+        Some(reply) => drop_guarded(reply.send(outcome).err()),
+        None => drop_guarded(outcome.ok()),
+    }
 }
 
 impl<J, O> Queued for Envelope<J, O> {

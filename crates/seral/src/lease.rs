@@ -21,7 +21,7 @@ use crate::heartbeat::Vital;
 use crate::job::Envelope;
 use crate::plane::DataPlane;
 use crate::pool_handle::PoolHandle;
-use crate::settlement::Ended;
+use crate::settlement::Undone;
 
 /// A worker's place at the mailbox of its pool, for as long as the worker runs.
 pub(crate) struct Chair<J: Send + Sync + 'static, O: Send + 'static> {
@@ -131,11 +131,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Lease<'_, J, O> {
         self.chair
     }
 
-    /// The next job of the batch, in hand.
-    pub(crate) fn begin(&self) -> Option<InHand<'_, J, O>> {
-        let job = self.chair.desk.next()?;
-        self.chair.desk.begin(job.id);
-        Some(InHand { chair: self.chair, job: Some(job) })
+    /// The hand that takes the jobs of the batch, one after the other. It is empty.
+    pub(crate) fn hand(&self) -> Hand<'_, J, O> {
+        Hand { chair: self.chair, job: None }
     }
 
     /// Gives the jobs back that were not begun: they must not wait behind the one in hand. Returns whether there were any.
@@ -152,35 +150,50 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Drop for Lease<'_, J, O> {
     }
 }
 
-/// The job in a worker's hand.
-pub(crate) struct InHand<'a, J: Send + Sync + 'static, O: Send + 'static> {
+/// A worker's hand, with at most one job in it. A job stays where it is from when it is begun until it is settled: moving it about costs more
+/// than most of what is done with it.
+pub(crate) struct Hand<'a, J: Send + Sync + 'static, O: Send + 'static> {
     chair: &'a Chair<J, O>,
     job: Option<Envelope<J, O>>,
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> InHand<'_, J, O> {
-    /// The job. There is one until it is settled, and settling consumes the hand.
+impl<J: Send + Sync + 'static, O: Send + 'static> Hand<'_, J, O> {
+    /// Begins the next job of the batch. Returns whether there was one.
+    pub(crate) fn begin(&mut self) -> bool {
+        debug_assert!(self.job.is_none(), "one job at a time");
+        self.chair.desk.next(&mut self.job);
+        match &self.job {
+            Some(job) => {
+                self.chair.desk.begin(job.id);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The job, until it is settled.
     pub(crate) fn job(&self) -> Option<&Envelope<J, O>> {
         self.job.as_ref()
     }
 
     /// Whether somebody may wait for the outcome.
     pub(crate) fn has_reply(&self) -> bool {
-        self.job.as_ref().is_some_and(|job| job.reply.is_some())
+        self.job.as_ref().is_some_and(Envelope::has_reply)
     }
 
-    /// Ends the attempt.
-    pub(crate) fn settle(mut self, ended: Ended<O>) {
+    /// Ends the attempt. The hand is empty then.
+    #[inline(always)]
+    pub(crate) fn settle(&mut self, ended: Result<O, Box<Undone>>) {
         if let Some(job) = self.job.take() {
             self.chair.plane.settle(&self.chair.desk, job, ended);
         }
     }
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Drop for InHand<'_, J, O> {
+impl<J: Send + Sync + 'static, O: Send + 'static> Drop for Hand<'_, J, O> {
     fn drop(&mut self) {
-        if let Some(job) = self.job.take() {
-            self.chair.plane.settle(&self.chair.desk, job, Ended::Lost);
+        if self.job.is_some() {
+            self.settle(Err(Box::new(Undone::Lost)));
         }
     }
 }

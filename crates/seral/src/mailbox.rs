@@ -33,7 +33,8 @@ pub(crate) enum Notice {
     Quiet,
 }
 
-/// One pool's mailbox.
+/// One pool's mailbox. It begins with a pair of cache lines of its own: what lies beside it must not move with it from core to core.
+#[repr(C, align(128))]
 pub(crate) struct Mailbox<T> {
     machine: Mutex<core::Mailbox<T, Waker>>,
     tell: Box<dyn Fn(Notice) + Send + Sync>,
@@ -48,14 +49,15 @@ impl<T: Queued> Mailbox<T> {
     // ---- senders ---------------------------------------------------------------------------------------------------
 
     /// Admits a new job, if gate and room allow it; `place` decides, under the lock, whether it waits here or in the fence.
+    #[inline(always)]
     pub(crate) fn admit(
         &self,
         from: Sender,
-        pinned: bool,
-        place: impl FnOnce() -> Option<T>,
-    ) -> Result<(), Refusal> {
-        let wakes = self.machine.lock().admit(from, pinned, place)?;
-        self.wake(wakes);
+        job: T,
+        place: impl FnOnce(T) -> Option<T>,
+    ) -> Result<(), (T, Refusal)> {
+        let worker = self.machine.lock().admit(from, job, place)?;
+        wake_worker(worker);
         Ok(())
     }
 
@@ -67,15 +69,15 @@ impl<T: Queued> Mailbox<T> {
 
     /// Takes back a job that was admitted before; there is always room. The job comes back if the gate refuses it.
     pub(crate) fn readmit(&self, job: T) -> Result<(), T> {
-        let wakes = self.machine.lock().readmit(job)?;
-        self.wake(wakes);
+        let worker = self.machine.lock().readmit(job)?;
+        wake_worker(worker);
         Ok(())
     }
 
     /// Takes in a delayed job that is due; there is always room. The job comes back if the gate refuses it.
     pub(crate) fn enter_due(&self, job: T) -> Result<(), T> {
-        let wakes = self.machine.lock().enter_due(job)?;
-        self.wake(wakes);
+        let worker = self.machine.lock().enter_due(job)?;
+        wake_worker(worker);
         Ok(())
     }
 
@@ -113,7 +115,7 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().attach()
     }
 
-    /// A worker's next batch: ready with `true` when jobs were put into `out`, with `false` when the worker should leave.
+    /// A worker's next batch: ready with `true` when jobs were put into `out`, which is empty, with `false` when the worker should leave.
     /// `settled` counts its settled jobs since it came last, and is set to zero. The caller passes the wake-ups to [`wake`](Self::wake) once
     /// it holds no lock.
     pub(crate) fn poll_take(
@@ -124,13 +126,7 @@ impl<T: Queued> Mailbox<T> {
         out: &mut VecDeque<T>,
         task: &Context<'_>,
     ) -> (Poll<bool>, Wakes<Waker>) {
-        let take = self.machine.lock().take(
-            seat,
-            std::mem::take(settled),
-            max,
-            |job| out.push_back(job),
-            || task.waker().clone(),
-        );
+        let take = self.machine.lock().take(seat, std::mem::take(settled), max, out, || task.waker().clone());
         match take {
             Take::Jobs(wakes) => (Poll::Ready(true), wakes),
             Take::Leave(wakes) => (Poll::Ready(false), wakes),
@@ -254,11 +250,9 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().waiting().for_each(&mut look);
     }
 
-    /// The only place that wakes. The lock is not held here: a waker may run a task, and a task may come back to this mailbox.
+    /// Wakes and tells whom the machine named. The lock is not held here: a waker may run a task, and a task may come back to this mailbox.
     pub(crate) fn wake(&self, wakes: Wakes<Waker>) {
-        if let Some(worker) = wakes.worker {
-            worker.wake();
-        }
+        wake_worker(wakes.worker);
         for waker in wakes.others {
             waker.wake();
         }
@@ -268,6 +262,14 @@ impl<T: Queued> Mailbox<T> {
         if wakes.quiet {
             (self.tell)(Notice::Quiet);
         }
+    }
+}
+
+/// As [`Mailbox::wake`], for the operations that may leave a worker to wake and nothing else.
+#[inline(always)]
+fn wake_worker(worker: Option<Waker>) {
+    if let Some(worker) = worker {
+        worker.wake();
     }
 }
 

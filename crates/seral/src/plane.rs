@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering::Release;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 use seral_core::delayed::Delayed;
 use seral_core::heartbeat::HeartbeatPolicy;
@@ -120,7 +121,8 @@ pub(crate) struct DataPlane<J, O> {
     pub(crate) seed: u64,
     moving: AtomicUsize,
     pub(crate) moves: AtomicU64,
-    last_job: AtomicU64,
+    /// Written by each send, and so kept from what each send only reads.
+    last_job: CachePadded<AtomicU64>,
     last_worker: AtomicU64,
     /// The earliest deadline of a waiting job, in nanoseconds: a sweep before this would find nothing.
     earliest_deadline: AtomicU64,
@@ -184,7 +186,7 @@ impl<J, O> DataPlane<J, O> {
             seed: limits.retry.seed_given().unwrap_or_else(|| RandomState::new().hash_one(name)),
             moving: AtomicUsize::new(0),
             moves: AtomicU64::new(0),
-            last_job: AtomicU64::new(0),
+            last_job: CachePadded::new(AtomicU64::new(0)),
             last_worker: AtomicU64::new(0),
             earliest_deadline: AtomicU64::new(u64::MAX),
             dispatcher: Mutex::new(None),

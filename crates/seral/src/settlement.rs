@@ -25,16 +25,14 @@ use crate::plane::DataPlane;
 use crate::user_code::drop_guarded;
 use crate::user_code::guarded;
 
-/// How an attempt ended.
-pub(crate) enum Ended<O> {
-    /// With an output.
-    Done(O),
+/// How an attempt ended without an output. Boxed wherever it is passed on, so that it does not make the usual end larger.
+pub(crate) enum Undone {
     /// The worker said that it failed, and what should become of the job.
     Fault(Fault),
     /// It took longer than it may; the worker said what should become of the job.
     TimedOut(Duration, FaultKind),
-    /// The worker panicked. Boxed, so that the rare case does not make each end larger.
-    Panicked(Box<Panicked>),
+    /// The worker panicked.
+    Panicked(Panicked),
     /// The worker was gone before the job was done.
     Lost,
     /// The job was not started, since its deadline had passed.
@@ -43,6 +41,13 @@ pub(crate) enum Ended<O> {
     Cancelled,
     /// The worker was told to drop the job, since the time of the ecosystem is up.
     Interrupted,
+}
+
+impl Undone {
+    /// Whether the worker's code has begun and was not let to its end.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::TimedOut(..))
+    }
 }
 
 /// What is to be remembered of a failed attempt.
@@ -72,30 +77,38 @@ impl Trouble {
 
 impl<J: Send + Sync, O: Send> DataPlane<J, O> {
     /// Ends the attempt at the job in this worker's hand.
-    pub(crate) fn settle(&self, desk: &Desk<J, O>, job: Envelope<J, O>, ended: Ended<O>) {
+    #[inline(always)]
+    pub(crate) fn settle(&self, desk: &Desk<J, O>, job: Envelope<J, O>, ended: Result<O, Box<Undone>>) {
         match ended {
-            Ended::Done(output) => {
+            Ok(output) => {
                 desk.settled(true);
                 self.finish(job, Ok(output));
             }
-            Ended::Fault(fault) => {
+            Err(undone) => self.settle_undone(desk, job, *undone),
+        }
+    }
+
+    #[cold]
+    fn settle_undone(&self, desk: &Desk<J, O>, job: Envelope<J, O>, undone: Undone) {
+        match undone {
+            Undone::Fault(fault) => {
                 let failure = fault.kind().into();
                 self.fail(desk, job, failure, Trouble::of_fault(fault));
             }
-            Ended::TimedOut(after, kind) => {
+            Undone::TimedOut(after, kind) => {
                 self.fail(desk, job, kind.into(), Trouble::new(timed_out(after)));
             }
-            Ended::Panicked(panic) => self.fail(desk, job, Failure::Retry, Trouble::of_panic(*panic)),
-            Ended::Lost => self.fail(desk, job, Failure::Retry, Trouble::new("the worker was lost")),
-            Ended::Expired => {
+            Undone::Panicked(panic) => self.fail(desk, job, Failure::Retry, Trouble::of_panic(panic)),
+            Undone::Lost => self.fail(desk, job, Failure::Retry, Trouble::new("the worker was lost")),
+            Undone::Expired => {
                 desk.let_go();
                 self.expire(job);
             }
-            Ended::Cancelled => {
+            Undone::Cancelled => {
                 desk.let_go();
                 self.end_cancelled(job);
             }
-            Ended::Interrupted => {
+            Undone::Interrupted => {
                 desk.let_go();
                 self.hand_back(job, HandBackReason::Interrupted);
             }

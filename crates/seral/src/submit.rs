@@ -30,7 +30,7 @@ use crate::trace;
 pub struct Submit<J, O> {
     plane: Arc<DataPlane<J, O>>,
     job: J,
-    extras: Extras,
+    extras: Extras<O>,
     delay: Duration,
     deadline: Option<Duration>,
 }
@@ -94,12 +94,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Submit<J, O> {
             extras.deadline = deadline.map(|deadline| now.after(deadline));
         }
         let (reply, outcome) = oneshot::channel();
+        extras.reply = Some(reply);
         let cancellation = Arc::<Cancellation>::default();
         extras.cancellation = Some(Arc::clone(&cancellation));
         let community: Weak<dyn CancelJob> = Arc::<DataPlane<J, O>>::downgrade(&plane);
         let id = plane.next_job();
         let mut envelope = Envelope::new(id, job);
-        envelope.reply = Some(reply);
         envelope.extras = Some(Box::new(extras));
         trace::note_sender(&mut envelope, plane.root.place);
         if delay > Duration::ZERO {

@@ -36,6 +36,7 @@ impl AttemptSpan {
     }
 
     /// Runs code of the worker in the span.
+    #[inline(always)]
     pub(crate) fn in_scope<R>(&self, run: impl FnOnce() -> R) -> R {
         match &self.0 {
             Some(Guarded(Some(span))) => span.in_scope(run),
