@@ -43,7 +43,7 @@ use crate::vitals::WorkerState;
 
 /// After so many jobs in one go a worker lets other tasks run: rarely enough to cost nothing, often enough that a burst of tiny jobs does
 /// not keep a neighbour waiting for more than some ten microseconds.
-const YIELD_EACH: u32 = 128;
+const TURN_EACH: u32 = 128;
 
 /// What a worker needs to begin.
 pub(crate) struct Post<J, O> {
@@ -70,7 +70,7 @@ pub(crate) async fn work<W: Worker>(
     let mut hired = Hired::start(factory, &desk, deadline).await?;
     started();
     // The pool was just woken on this thread, in a slot that no other thread can take it from: it should run before a job that may block.
-    tokio::task::yield_now().await;
+    let_others_run().await;
 
     let mut batch = tune::BATCH_MAX;
     loop {
@@ -114,7 +114,10 @@ struct Hired<W: Worker> {
     worker: W,
     desk: Arc<Desk<W::Job, W::Output>>,
     cx: Option<JobContext>,
-    since_yield: u32,
+    /// Whether others should run before it begins another job.
+    owes_a_turn: bool,
+    /// Jobs since others ran.
+    since_turn: u32,
 }
 
 /// How a batch went.
@@ -153,7 +156,13 @@ impl<W: Worker> Hired<W> {
         let why: ActorProcessingErr = match started {
             Ok(Ok(())) => {
                 desk.set_state(WorkerState::Running);
-                return Ok(Self { worker, desk: Arc::clone(desk), cx: None, since_yield: 0 });
+                return Ok(Self {
+                    worker,
+                    desk: Arc::clone(desk),
+                    cx: None,
+                    owes_a_turn: false,
+                    since_turn: 0,
+                });
             }
             Ok(Err(why)) => why.into(),
             Err(panicked) => panicked_in("`start`", &panicked),
@@ -172,7 +181,17 @@ impl<W: Worker> Hired<W> {
     async fn process(&mut self, lease: &Lease<'_, W::Job, W::Output>) -> Done {
         let mut done = Done::default();
         let mut hand = lease.hand();
-        while hand.begin() {
+        // While it waited for jobs, others ran.
+        self.owes_a_turn &= !lease.waited;
+        loop {
+            if self.owes_a_turn && lease.has_next() {
+                self.owes_a_turn = false;
+                self.since_turn = 0;
+                let_others_run().await;
+            }
+            if !hand.begin() {
+                break;
+            }
             let mut ended = match hand.job() {
                 None => Err(Box::new(Undone::Lost)),
                 Some(job) => match self.turned_away(job) {
@@ -182,7 +201,7 @@ impl<W: Worker> Hired<W> {
             };
             done.processed += 1;
             // As after a start: whoever waits for this job, or the dispatcher for its next attempt, is woken on this thread.
-            let wakes_somebody = ended.is_err() || hand.has_reply();
+            self.owes_a_turn |= ended.is_err() || hand.has_reply();
             if let Err(undone) = &mut ended {
                 done.failed += 1;
                 self.look_into(&hand, undone, &mut done);
@@ -192,11 +211,8 @@ impl<W: Worker> Hired<W> {
                 self.desk.panicked();
                 break;
             }
-            self.since_yield += 1;
-            if wakes_somebody || self.since_yield >= YIELD_EACH {
-                self.since_yield = 0;
-                tokio::task::yield_now().await;
-            }
+            self.since_turn += 1;
+            self.owes_a_turn |= self.since_turn >= TURN_EACH;
         }
         done
     }
@@ -301,6 +317,20 @@ impl<W: Worker> Hired<W> {
         }));
         tuned.await.map(|()| next)
     }
+}
+
+/// Lets the tasks run that are ready on this thread. Not `yield_now`, which first asks the system for news: that is a system call each time.
+async fn let_others_run() {
+    let mut has_run = false;
+    poll_fn(|task| {
+        if std::mem::replace(&mut has_run, true) {
+            return Poll::Ready(());
+        }
+        // A task that is woken while it runs goes behind all others.
+        task.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Polls the worker's code in the span of its attempt.

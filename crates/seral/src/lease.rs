@@ -48,6 +48,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
     /// Cancel safe: what was taken when the future is dropped lies on the desk, and goes back when the chair is given up.
     pub(crate) async fn get_jobs(&self, max: usize) -> Option<Lease<'_, J, O>> {
         let mut settled = self.desk.take_unreported();
+        let mut waited = false;
         let taken = poll_fn(|task| {
             let (came_to, wakes) = self.desk.with_jobs(|jobs: &mut VecDeque<_>| {
                 let (came_to, wakes) = self.pool.mailbox.poll_take(self.seat, &mut settled, max, jobs, task);
@@ -55,10 +56,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
             });
             self.pool.mailbox.wake(wakes);
             self.desk.set_idle(came_to.is_pending());
+            waited |= came_to.is_pending();
             came_to
         })
         .await?;
-        Some(Lease { chair: self, taken })
+        Some(Lease { chair: self, taken, waited })
     }
 }
 
@@ -123,6 +125,8 @@ pub(crate) struct Lease<'a, J: Send + Sync + 'static, O: Send + 'static> {
     chair: &'a Chair<J, O>,
     /// How many jobs were taken.
     pub(crate) taken: usize,
+    /// Whether the worker had to wait for them.
+    pub(crate) waited: bool,
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Lease<'_, J, O> {
@@ -136,9 +140,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Lease<'_, J, O> {
         Hand { chair: self.chair, job: None }
     }
 
+    /// Whether there are jobs not begun.
+    pub(crate) fn has_next(&self) -> bool {
+        self.chair.desk.not_begun() > 0
+    }
+
     /// Gives the jobs back that were not begun: they must not wait behind the one in hand. Returns whether there were any.
     pub(crate) fn give_back_rest(&self) -> bool {
-        let any = self.chair.desk.not_begun() > 0;
+        let any = self.has_next();
         self.chair.pool.take_back(&self.chair.desk);
         any
     }
