@@ -353,3 +353,33 @@ fn outside_of_a_runtime_a_community_says_so() {
     let std::task::Poll::Ready(Err(error)) = making.as_mut().poll(&mut task) else { panic!("it was made") };
     assert!(error.to_string().starts_with("there is no tokio runtime here"), "{error}");
 }
+
+/// Seen failing: the stamp of the watcher's last look, where time is advanced.
+#[tokio::test(start_paused = true)]
+async fn a_job_knows_its_age_and_the_view_that_of_the_oldest_one_waiting() {
+    let second = Duration::from_secs(1);
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community("orders").await.unwrap();
+    let pool = Pool::of_fn(1, move |seconds: u32, cx: JobContext| async move {
+        tokio::time::sleep(second * seconds).await;
+        Ok(cx.age())
+    });
+    orders.deploy("1.0.0", pool).await.unwrap();
+    let mut handles = Vec::new();
+    for seconds in [30, 0, 0] {
+        handles.push(orders.submit(seconds).await.unwrap());
+        settle().await;
+        tokio::time::sleep(second * 5).await;
+    }
+    let view = orders.describe();
+    let version = view.version("1.0.0").unwrap();
+    let oldest = version.oldest.unwrap();
+    assert!(oldest.abs_diff(second * 10) < second / 10, "the second waits since {oldest:?}");
+    assert!(version.to_string().contains("2 waiting (for up to "), "{version}");
+    for (handle, age) in handles.into_iter().zip([30, 25, 20]) {
+        let told = handle.await.unwrap();
+        assert!(told.abs_diff(second * age) < second / 10, "{told:?}, not {age} s");
+    }
+    settle().await;
+    assert_eq!(orders.describe().version("1.0.0").unwrap().oldest, None);
+}

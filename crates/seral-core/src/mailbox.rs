@@ -36,17 +36,10 @@ pub use crate::gate::Gate;
 pub use crate::gate::Refusal;
 pub use crate::gate::Sender;
 pub use crate::line::Ticket;
+pub use crate::queue::Queued;
 pub use crate::seats::Seat;
 pub use crate::wakes::Take;
 pub use crate::wakes::Wakes;
-
-/// What a mailbox needs to know of a job.
-pub trait Queued {
-    /// The band in which it waits.
-    fn priority(&self) -> Priority;
-    /// Whether it names this version, so that it may run nowhere else.
-    fn is_pinned(&self) -> bool;
-}
 
 /// Counts of a mailbox, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -455,6 +448,11 @@ impl<T: Queued, W> Mailbox<T, W> {
     /// The jobs that wait here.
     pub fn waiting(&self) -> impl Iterator<Item = &T> {
         self.queue.iter()
+    }
+
+    /// A few of the jobs that wait here; the one that has waited longest is among them.
+    pub fn fronts(&self) -> impl Iterator<Item = &T> {
+        self.queue.fronts()
     }
 
     // ---- leaves ----------------------------------------------------------------------------------------------------

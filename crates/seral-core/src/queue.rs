@@ -17,6 +17,14 @@ use crate::id::Priority;
 /// full load, enough to bound the wait of a Low job and too little for High to notice.
 const LOWEST_EACH: u8 = 16;
 
+/// What a mailbox needs to know of a job.
+pub trait Queued {
+    /// The band in which it waits.
+    fn priority(&self) -> Priority;
+    /// Whether it names this version, so that it may run nowhere else.
+    fn is_pinned(&self) -> bool;
+}
+
 /// Waiting jobs, in the order in which they will be taken.
 ///
 /// What each push of a new job of normal priority reads and writes comes first, so that it lies together in the cache.
@@ -132,6 +140,12 @@ impl<T> Queue<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         let bands = [&self.high, &self.normal, &self.low];
         bands.into_iter().flat_map(|band| band.earlier.iter().chain(band.later.iter()))
+    }
+
+    /// The first job of each part of each band, if there is one: the one that has waited longest is among them.
+    pub fn fronts(&self) -> impl Iterator<Item = &T> {
+        let bands = [&self.high, &self.normal, &self.low];
+        bands.into_iter().flat_map(|band| band.earlier.iter().take(1).chain(band.later.iter().take(1)))
     }
 
     fn band(&mut self, priority: Priority) -> &mut Band<T> {

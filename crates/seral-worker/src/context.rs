@@ -14,6 +14,7 @@ use seral_core::id::JobId;
 use seral_core::id::Key;
 use seral_core::id::Version;
 use seral_core::id::WorkerId;
+use seral_core::time::Stamp;
 use seral_core::time::Time;
 
 /// What a worker may ask of the process that runs it. Implemented by the runtime, once for each worker.
@@ -71,6 +72,8 @@ pub struct JobFacts {
     pub id: JobId,
     /// Which attempt this is.
     pub attempt: Attempt,
+    /// When the job was admitted.
+    pub admitted: Stamp,
     /// The job's key, if it has one.
     pub key: Option<Key>,
     /// When the job is no longer worth starting, if ever.
@@ -118,6 +121,11 @@ impl JobContext {
     /// The job's key, if it was submitted with one.
     pub fn key(&self) -> Option<&Key> {
         self.facts.key.as_ref()
+    }
+
+    /// How long ago the job was admitted: what it waited, and what earlier attempts took. To some 20 ms, and for up to 208 days.
+    pub fn age(&self) -> Duration {
+        self.facts.admitted.age(self.host.now())
     }
 
     /// How much time is left until the job's deadline, if it has one. Zero when it has passed.

@@ -28,7 +28,6 @@ use crate::error::SendError;
 use crate::error::UnknownVersion;
 use crate::event::Events;
 use crate::inside;
-use crate::job::Envelope;
 use crate::job::Extras;
 use crate::pool::Pool;
 use crate::pool_actor::PoolMessage;
@@ -85,8 +84,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// [`SendError`] with the job, if it cannot be admitted by waiting.
     pub async fn send(&self, job: J) -> Result<JobId, SendError<J>> {
         let plane = &self.control.plane;
-        let id = plane.next_job();
-        let mut envelope = Envelope::new(id, job);
+        let mut envelope = plane.new_job(job);
+        let id = envelope.id;
         trace::note_sender(&mut envelope, plane.root.place);
         plane.admit(envelope).await?;
         Ok(id)
@@ -99,8 +98,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// [`SendError`] with the job: `Full` without room, `NoVersion` without a version.
     pub fn try_send(&self, job: J) -> Result<JobId, SendError<J>> {
         let plane = &self.control.plane;
-        let id = plane.next_job();
-        let mut envelope = Envelope::new(id, job);
+        let mut envelope = plane.new_job(job);
+        let id = envelope.id;
         trace::note_sender(&mut envelope, plane.root.place);
         match plane.try_admit(envelope) {
             Ok(()) => Ok(id),
@@ -123,9 +122,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
             return Err(SendError::WouldDeadlock(job).into());
         };
         let (reply, outcome) = oneshot::channel();
-        let id = plane.next_job();
-        let mut envelope = Envelope::new(id, job);
-        let deadline = Some(plane.now().after(ASK_DEADLINE));
+        let mut envelope = plane.new_job(job);
+        // To some 20 ms, which nobody minds in a minute.
+        let deadline = Some(plane.root.clock.recent().after(ASK_DEADLINE));
         envelope.extras =
             Some(Box::new(Extras { reply: Some(reply), deadline, askers, ..Extras::default() }));
         trace::note_sender(&mut envelope, plane.root.place);
@@ -169,7 +168,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
                 let Some(job) = jobs.next() else { return Ok(sent) };
                 // Room was seen for it. If another sender took that, this one goes over the capacity, as a worker may: the job is out of the
                 // iterator and must not wait.
-                let mut envelope = Envelope::new(plane.next_job(), job);
+                let mut envelope = plane.new_job(job);
                 trace::note_sender(&mut envelope, plane.root.place);
                 let refused = match plane.admit_in_hand(envelope) {
                     Ok(()) => None,

@@ -4,6 +4,7 @@
 //! anew, here and at once. If no attempt came to an end since the worker's last start, its actor ends instead, and so it does after a panic anywhere
 //! else; then its pool starts another, with growing delays.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::pin::pin;
@@ -73,11 +74,12 @@ pub(crate) async fn work<W: Worker>(
     let_others_run().await;
 
     let mut batch = tune::BATCH_MAX;
+    let mut chunk = VecDeque::new();
     loop {
         desk.beat();
         desk.set_batch(batch);
-        let Some(lease) = chair.get_jobs(batch).await else { break };
-        let done = hired.process(&lease).await;
+        let Some(mut lease) = chair.get_jobs(batch, &mut chunk, hired.owes_a_turn).await else { break };
+        let done = hired.process(&mut lease).await;
         if let Some(why) = done.panicked {
             drop(lease);
             chair.report();
@@ -178,25 +180,22 @@ impl<W: Worker> Hired<W> {
     }
 
     /// Processes the jobs of a batch, one after the other, until one makes the worker panic.
-    async fn process(&mut self, lease: &Lease<'_, W::Job, W::Output>) -> Done {
+    async fn process(&mut self, lease: &mut Lease<'_, W::Job, W::Output>) -> Done {
         let mut done = Done::default();
         let mut hand = lease.hand();
-        // While it waited for jobs, others ran.
-        self.owes_a_turn &= !lease.waited;
+        if !hand.is_empty() {
+            // It owed no turn, or others had theirs while it waited.
+            self.owes_a_turn = false;
+        }
         loop {
-            if self.owes_a_turn && lease.has_next() {
-                self.owes_a_turn = false;
-                self.since_turn = 0;
-                let_others_run().await;
-            }
-            if !hand.begin() {
+            if hand.is_empty() && !self.begin_next(&mut hand).await {
                 break;
             }
             let mut ended = match hand.job() {
                 None => Err(Box::new(Undone::Lost)),
                 Some(job) => match self.turned_away(job) {
                     Some(undone) => Err(Box::new(undone)),
-                    None => self.attempt(job, lease, &mut done).await,
+                    None => self.attempt(job, hand.lease(), &mut done).await,
                 },
             };
             done.processed += 1;
@@ -217,12 +216,22 @@ impl<W: Worker> Hired<W> {
         done
     }
 
+    /// Begins the next job of the batch, if there is one, and lets others run before if it owes them a turn.
+    async fn begin_next(&mut self, hand: &mut Hand<'_, W::Job, W::Output>) -> bool {
+        if self.owes_a_turn && hand.lease().has_next() {
+            self.owes_a_turn = false;
+            self.since_turn = 0;
+            let_others_run().await;
+        }
+        hand.begin()
+    }
+
     /// Whether the job is not worth beginning any more.
     fn turned_away(&self, job: &Envelope<W::Job, W::Output>) -> Option<Undone> {
         let extras = job.extras.as_ref()?;
         if extras.cancellation.as_ref().is_some_and(|it| it.is_asked_as_it_begins()) {
             Some(Undone::Cancelled)
-        } else if job.is_expired(|| self.desk.now()) {
+        } else if extras.deadline.is_some_and(|deadline| self.desk.has_come(deadline)) {
             Some(Undone::Expired)
         } else {
             None
@@ -264,11 +273,12 @@ impl<W: Worker> Hired<W> {
         if let Poll::Ready(ended) = ended(first.await) {
             return ended;
         }
-        let ended = wait_out(process.as_mut(), &span, limit, &self.desk, || {
+        let wait = wait_out(process.as_mut(), &span, limit, &self.desk, || {
             // The job has to wait for something; those behind it must not.
             done.gave_back |= lease.give_back_rest();
-        })
-        .await;
+        });
+        // Boxed, so that a worker whose jobs never wait keeps no room for that.
+        let ended = Box::pin(wait).await;
         if ended.as_ref().is_err_and(|undone| undone.is_cut_short()) {
             // What the job left unfinished is dropped here, where a panic in it is caught.
             catch(|| process.set(None)).map_err(|panicked| Box::new(Undone::Panicked(panicked)))?;

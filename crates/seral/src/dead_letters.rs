@@ -26,6 +26,7 @@ use seral_core::id::JobId;
 use seral_core::id::Key;
 use seral_core::id::Version;
 use seral_core::retry::Cause;
+use seral_core::time::Stamp;
 
 use crate::dead_letter::DeadLetter;
 use crate::dead_letter::Slip;
@@ -268,7 +269,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> DataPlane<J, O> {
             }
             return Ok(false);
         };
-        let mut job = Envelope::new(letter.id, letter.job);
+        let mut job = Envelope::new(letter.id, Stamp::of(self.root.clock.recent()), letter.job);
         job.extras = letter.terms.map(|terms| Box::new(Extras::of_replay(*terms)));
         let extras = job.extras_mut();
         extras.pin = to.cloned();

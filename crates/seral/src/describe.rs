@@ -1,6 +1,7 @@
 //! Looks at a community and makes its view.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use seral_core::versions::Entry;
 use seral_core::versions::State;
@@ -85,6 +86,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             quarantined: entry.quarantined,
             workers: 0,
             waiting: 0,
+            oldest: None,
             running: 0,
             done: 0,
             faults: 0,
@@ -96,6 +98,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         view.each_worker = pool.desks().iter().map(|desk| desk.view()).collect();
         view.workers = view.each_worker.len();
         view.waiting = counts.waiting + counts.not_begun;
+        view.oldest = self.oldest_waiting(pool);
         view.running = counts.running;
         view.done = counts.tally.done;
         view.faults = counts.tally.faults;
@@ -103,6 +106,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             view.held_up_by = holders(pool);
         }
         view
+    }
+
+    fn oldest_waiting(&self, pool: &PoolHandle<J, O>) -> Option<Duration> {
+        let now = self.plane.now();
+        let mut oldest = None;
+        pool.mailbox.for_each_front(|job| oldest = oldest.max(Some(job.admitted.age(now))));
+        oldest
     }
 }
 

@@ -144,6 +144,11 @@ impl<J, O> Desk<J, O> {
         })
     }
 
+    /// Whether this time has come.
+    pub(crate) fn has_come(&self, time: Time) -> bool {
+        self.clock.has_come(time)
+    }
+
     // ---- jobs not begun --------------------------------------------------------------------------------------------
 
     /// Lends the place where taken jobs are put.
@@ -151,9 +156,16 @@ impl<J, O> Desk<J, O> {
         put(&mut self.jobs.lock())
     }
 
-    /// Puts the next job to begin into this hand.
-    pub(crate) fn next(&self, hand: &mut Option<Envelope<J, O>>) {
-        *hand = self.jobs.lock().pop_front();
+    /// Lays jobs down. Nothing lies there: the memory for jobs comes in exchange.
+    pub(crate) fn lay_down(&self, taken: &mut VecDeque<Envelope<J, O>>) {
+        std::mem::swap(&mut *self.jobs.lock(), taken);
+    }
+
+    /// Puts the next job to begin into this hand. Returns whether more lie behind it.
+    pub(crate) fn next(&self, hand: &mut Option<Envelope<J, O>>) -> bool {
+        let mut jobs = self.jobs.lock();
+        *hand = jobs.pop_front();
+        !jobs.is_empty()
     }
 
     /// Clears the desk, if anything lies on it. The lock of the desk is not held when the jobs reach a mailbox.

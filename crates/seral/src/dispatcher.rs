@@ -34,7 +34,6 @@ use crate::error::RollbackError;
 use crate::error::ScaleError;
 use crate::error::SendError;
 use crate::event::Event;
-use crate::job::Envelope;
 use crate::plane::News;
 use crate::pool::POOL_SIZE_MAX;
 use crate::pool::Pool;
@@ -243,8 +242,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     fn submit(&self, Submission { job, reply }: Submission<J>) {
         let plane = self.plane();
-        let id = plane.next_job();
-        let answer = match plane.try_admit(Envelope::new(id, job)) {
+        let envelope = plane.new_job(job);
+        let id = envelope.id;
+        let answer = match plane.try_admit(envelope) {
             Ok(()) => Ok(id),
             Err((back, Obstacle::Full(_))) => Err(SendError::Full(back.payload)),
             Err((back, Obstacle::NoVersion(_))) => Err(SendError::NoVersion(back.payload)),
@@ -363,7 +363,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         if plane.earliest_deadline() <= now {
             plane.sweep_expired(now);
         }
-        plane.root.stirred.notify_one();
+        plane.root.stir();
         self.set_timer(myself);
     }
 }

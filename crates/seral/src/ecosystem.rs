@@ -244,6 +244,7 @@ impl Inner {
 
 impl Watched for Inner {
     fn look(&self, now: Time) {
+        self.root.clock.look();
         for (_, community) in self.communities() {
             community.look(now);
         }

@@ -211,12 +211,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     fn mailbox(&self, pool: PoolId) -> Mailbox<Envelope<J, O>> {
         // Weak, since the data plane holds the table, the table the pool, and the pool this mailbox.
         let plane = Arc::downgrade(self.plane());
-        Mailbox::new(self.plane().limits.mailbox, move |notice| {
-            let Some(plane) = plane.upgrade() else { return };
-            match notice {
-                Notice::Drained => plane.tell_dispatcher(News::Drained(pool)),
-                Notice::Quiet => plane.root.stirred.notify_one(),
+        let root = Arc::clone(&self.plane().root);
+        Mailbox::new(self.plane().limits.mailbox, move |notice| match notice {
+            Notice::Drained => {
+                if let Some(plane) = plane.upgrade() {
+                    plane.tell_dispatcher(News::Drained(pool));
+                }
             }
+            Notice::Quiet => root.stir(),
         })
     }
 

@@ -16,6 +16,7 @@ use seral_core::id::Priority;
 use seral_core::id::Version;
 use seral_core::mailbox::Queued;
 use seral_core::retry::RetryPolicy;
+use seral_core::time::Stamp;
 use seral_core::time::Time;
 use seral_worker::JobFacts;
 use tokio::sync::oneshot;
@@ -34,6 +35,8 @@ pub(crate) type Reply<O> = oneshot::Sender<Result<O, JobError>>;
 pub(crate) struct Envelope<J, O> {
     pub(crate) id: JobId,
     pub(crate) attempt: Attempt,
+    /// When it was admitted, to some 20 ms. A letter that is replayed is admitted anew.
+    pub(crate) admitted: Stamp,
     pub(crate) payload: J,
     /// What most jobs do not have, so that they do not pay for it: each word that a job carries is brought from one core to another.
     pub(crate) extras: Option<Box<Extras<O>>>,
@@ -113,8 +116,8 @@ impl<O> Extras<O> {
 }
 
 impl<J, O> Envelope<J, O> {
-    pub(crate) fn new(id: JobId, payload: J) -> Self {
-        Self { id, attempt: Attempt::FIRST, payload, extras: None }
+    pub(crate) fn new(id: JobId, admitted: Stamp, payload: J) -> Self {
+        Self { id, attempt: Attempt::FIRST, admitted, payload, extras: None }
     }
 
     pub(crate) fn key(&self) -> Option<&Key> {
@@ -163,7 +166,13 @@ impl<J, O> Envelope<J, O> {
     }
 
     pub(crate) fn facts(&self) -> JobFacts {
-        JobFacts { id: self.id, attempt: self.attempt, key: self.key().cloned(), deadline: self.deadline() }
+        JobFacts {
+            id: self.id,
+            attempt: self.attempt,
+            admitted: self.admitted,
+            key: self.key().cloned(),
+            deadline: self.deadline(),
+        }
     }
 
     /// Ends the job: whoever waits for it hears, and the payload remains.

@@ -11,6 +11,8 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use seral_core::mailbox::Seat;
@@ -43,24 +45,41 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
         Self { plane: Arc::clone(plane), pool: Arc::clone(pool), desk: Arc::clone(desk), seat }
     }
 
-    /// Waits for jobs and takes up to `max`; `None` when the worker should leave.
+    /// Waits for jobs and takes up to `max`; `None` when the worker should leave. `chunk` is empty, and is again when this is ready: its memory
+    /// goes round between the mailbox, the desk and here.
     ///
-    /// Cancel safe: what was taken when the future is dropped lies on the desk, and goes back when the chair is given up.
-    pub(crate) async fn get_jobs(&self, max: usize) -> Option<Lease<'_, J, O>> {
+    /// One job can be begun at once; the others lie on the desk, where they can be taken back from the worker. If the worker owes others a turn
+    /// first, so do all, unless they had theirs while it waited.
+    ///
+    /// Cancel safe: a lease gives back what it holds.
+    pub(crate) async fn get_jobs(
+        &self,
+        max: usize,
+        chunk: &mut VecDeque<Envelope<J, O>>,
+        owes_a_turn: bool,
+    ) -> Option<Lease<'_, J, O>> {
         let mut settled = self.desk.take_unreported();
         let mut waited = false;
-        let taken = poll_fn(|task| {
-            let (came_to, wakes) = self.desk.with_jobs(|jobs: &mut VecDeque<_>| {
-                let (came_to, wakes) = self.pool.mailbox.poll_take(self.seat, &mut settled, max, jobs, task);
-                (came_to.map(|got_jobs| got_jobs.then_some(jobs.len())), wakes)
-            });
+        poll_fn(|task| {
+            let (came_to, wakes) = self.pool.mailbox.poll_take(self.seat, &mut settled, max, chunk, task);
+            let lease = came_to.map(|got_jobs| got_jobs.then(|| self.lease(chunk, owes_a_turn && !waited)));
+            waited |= lease.is_pending();
+            self.desk.set_idle(lease.is_pending());
+            // Now that the jobs are where they are not lost: whoever is woken may run code that panics.
             self.pool.mailbox.wake(wakes);
-            self.desk.set_idle(came_to.is_pending());
-            waited |= came_to.is_pending();
-            came_to
+            lease
         })
-        .await?;
-        Some(Lease { chair: self, taken, waited })
+        .await
+    }
+
+    fn lease(&self, chunk: &mut VecDeque<Envelope<J, O>>, owes_a_turn: bool) -> Lease<'_, J, O> {
+        let taken = chunk.len();
+        let first = if owes_a_turn { None } else { chunk.pop_front() };
+        let any_left = !chunk.is_empty();
+        if any_left {
+            self.desk.lay_down(chunk);
+        }
+        Lease { chair: self, taken, first, may_have_next: AtomicBool::new(any_left) }
     }
 }
 
@@ -125,8 +144,11 @@ pub(crate) struct Lease<'a, J: Send + Sync + 'static, O: Send + 'static> {
     chair: &'a Chair<J, O>,
     /// How many jobs were taken.
     pub(crate) taken: usize,
-    /// Whether the worker had to wait for them.
-    pub(crate) waited: bool,
+    /// The one that is to be begun at once.
+    first: Option<Envelope<J, O>>,
+    /// Whether there may be jobs not begun. Others take some back, and nobody brings any, so once there is none the desk need not be locked to
+    /// see that. Used by the worker alone.
+    may_have_next: AtomicBool,
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Lease<'_, J, O> {
@@ -135,34 +157,43 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Lease<'_, J, O> {
         self.chair
     }
 
-    /// The hand that takes the jobs of the batch, one after the other. It is empty.
-    pub(crate) fn hand(&self) -> Hand<'_, J, O> {
-        Hand { chair: self.chair, job: None }
+    /// The hand that takes the jobs of the batch, one after the other. If one is to be begun at once, it is begun.
+    pub(crate) fn hand(&mut self) -> Hand<'_, J, O> {
+        let job = self.first.take();
+        if let Some(job) = &job {
+            self.chair.desk.begin(job.id);
+        }
+        Hand { lease: self, job }
     }
 
     /// Whether there are jobs not begun.
     pub(crate) fn has_next(&self) -> bool {
-        self.chair.desk.not_begun() > 0
+        self.may_have_next.load(Relaxed) && self.chair.desk.not_begun() > 0
     }
 
     /// Gives the jobs back that were not begun: they must not wait behind the one in hand. Returns whether there were any.
     pub(crate) fn give_back_rest(&self) -> bool {
         let any = self.has_next();
-        self.chair.pool.take_back(&self.chair.desk);
+        if any {
+            self.chair.pool.take_back(&self.chair.desk);
+        }
         any
     }
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Drop for Lease<'_, J, O> {
     fn drop(&mut self) {
-        self.chair.pool.take_back(&self.chair.desk);
+        self.give_back_rest();
+        if let Some(first) = self.first.take() {
+            self.chair.pool.mailbox.give_back(VecDeque::from([first]));
+        }
     }
 }
 
 /// A worker's hand, with at most one job in it. A job stays where it is from when it is begun until it is settled: moving it about costs more
 /// than most of what is done with it.
 pub(crate) struct Hand<'a, J: Send + Sync + 'static, O: Send + 'static> {
-    chair: &'a Chair<J, O>,
+    lease: &'a Lease<'a, J, O>,
     job: Option<Envelope<J, O>>,
 }
 
@@ -170,14 +201,28 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Hand<'_, J, O> {
     /// Begins the next job of the batch. Returns whether there was one.
     pub(crate) fn begin(&mut self) -> bool {
         debug_assert!(self.job.is_none(), "one job at a time");
-        self.chair.desk.next(&mut self.job);
+        let Lease { chair, may_have_next, .. } = self.lease;
+        if !may_have_next.load(Relaxed) {
+            return false;
+        }
+        may_have_next.store(chair.desk.next(&mut self.job), Relaxed);
         match &self.job {
             Some(job) => {
-                self.chair.desk.begin(job.id);
+                chair.desk.begin(job.id);
                 true
             }
             None => false,
         }
+    }
+
+    /// Whether no job is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.job.is_none()
+    }
+
+    /// The batch.
+    pub(crate) fn lease(&self) -> &Lease<'_, J, O> {
+        self.lease
     }
 
     /// The job, until it is settled.
@@ -194,7 +239,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Hand<'_, J, O> {
     #[inline(always)]
     pub(crate) fn settle(&mut self, ended: Result<O, Box<Undone>>) {
         if let Some(job) = self.job.take() {
-            self.chair.plane.settle(&self.chair.desk, job, ended);
+            let chair = self.lease.chair;
+            chair.plane.settle(&chair.desk, job, ended);
         }
     }
 }

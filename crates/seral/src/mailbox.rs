@@ -250,8 +250,20 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().waiting().for_each(&mut look);
     }
 
+    /// Calls `look` with a few jobs, among them the one that has waited longest, under the lock.
+    pub(crate) fn for_each_front(&self, look: impl FnMut(&T)) {
+        self.machine.lock().fronts().for_each(look);
+    }
+
     /// Wakes and tells whom the machine named. The lock is not held here: a waker may run a task, and a task may come back to this mailbox.
+    #[inline(always)]
     pub(crate) fn wake(&self, wakes: Wakes<Waker>) {
+        if !wakes.is_none() {
+            self.wake_some(wakes);
+        }
+    }
+
+    fn wake_some(&self, wakes: Wakes<Waker>) {
         wake_worker(wakes.worker);
         for waker in wakes.others {
             waker.wake();

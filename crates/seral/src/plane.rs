@@ -30,6 +30,7 @@ use seral_core::id::WorkerId;
 use seral_core::restart::RestartPolicy;
 use seral_core::retry::RetryPolicy;
 use seral_core::routing::RoutingTable;
+use seral_core::time::Stamp;
 use seral_core::time::Time;
 
 use crate::dead_letter::LetterBox;
@@ -158,7 +159,7 @@ impl Drop for Moving<'_> {
         // The arrival is a move of its own: who looked at the place before, and at this count after, must look again.
         self.moves.fetch_add(1, SeqCst);
         self.count.fetch_sub(self.jobs, SeqCst);
-        self.root.stirred.notify_one();
+        self.root.stir();
     }
 }
 
@@ -193,8 +194,10 @@ impl<J, O> DataPlane<J, O> {
         }
     }
 
-    pub(crate) fn next_job(&self) -> JobId {
-        JobId::new(self.last_job.fetch_add(1, Relaxed) + 1)
+    /// A new job, with the next number.
+    pub(crate) fn new_job(&self, payload: J) -> Envelope<J, O> {
+        let id = JobId::new(self.last_job.fetch_add(1, Relaxed) + 1);
+        Envelope::new(id, Stamp::of(self.root.clock.recent()), payload)
     }
 
     pub(crate) fn next_worker(&self) -> WorkerId {

@@ -220,7 +220,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         let PoolArguments { plane, pool, spec, .. } = &self.arguments;
         let community = Arc::clone(&plane.name);
         let version = pool.version.clone();
-        let desk = Desk::new(worker, version, community, plane.root.clock, record.restarts);
+        let desk = Desk::new(worker, version, community, plane.root.clock.clone(), record.restarts);
         let pool_actor = myself.clone();
         let post = Post {
             plane: Arc::clone(plane),

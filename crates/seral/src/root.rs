@@ -1,6 +1,8 @@
 //! What all communities of one ecosystem share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 
 use tokio::sync::Notify;
 
@@ -16,8 +18,9 @@ pub(crate) struct Root {
     pub(crate) clock: Clock,
     pub(crate) events: EventSink,
     pub(crate) directory: Directory,
-    /// Something was finished: whoever waits for everything to be finished should look again.
+    /// Something was finished: whoever waits for everything to be finished should look again. Told while it closes.
     pub(crate) stirred: Notify,
+    is_closing: AtomicBool,
 }
 
 impl Root {
@@ -29,6 +32,20 @@ impl Root {
             events: EventSink::new(),
             directory: Directory::default(),
             stirred: Notify::new(),
+            is_closing: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on it is told when something is finished. Called before the first look at whether all is.
+    pub(crate) fn set_closing(&self) {
+        self.is_closing.store(true, SeqCst);
+    }
+
+    /// Something was finished. Looked at after that was written, as the closing side looks for that after it has set its mark: so one of the two
+    /// sees the other, and a busy mailbox that runs empty again and again tells nobody.
+    pub(crate) fn stir(&self) {
+        if self.is_closing.load(SeqCst) {
+            self.stirred.notify_one();
         }
     }
 }

@@ -29,7 +29,8 @@ pub(crate) async fn close(
     deadline: Duration,
     cut_short: &Notify,
 ) -> ShutdownReport {
-    let clock = root.clock;
+    root.set_closing();
+    let clock = root.clock.clone();
     let began = clock.now();
     let done_before: Vec<u64> = communities.iter().map(|(_, it)| it.describe().done).collect();
     for (_, community) in &communities {

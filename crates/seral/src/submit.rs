@@ -17,7 +17,6 @@ use tokio::sync::oneshot;
 use crate::cancellation::CancelJob;
 use crate::cancellation::Cancellation;
 use crate::error::SendError;
-use crate::job::Envelope;
 use crate::job::Extras;
 use crate::job::JobHandle;
 use crate::plane::DataPlane;
@@ -98,8 +97,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Submit<J, O> {
         let cancellation = Arc::<Cancellation>::default();
         extras.cancellation = Some(Arc::clone(&cancellation));
         let community: Weak<dyn CancelJob> = Arc::<DataPlane<J, O>>::downgrade(&plane);
-        let id = plane.next_job();
-        let mut envelope = Envelope::new(id, job);
+        let mut envelope = plane.new_job(job);
+        let id = envelope.id;
         envelope.extras = Some(Box::new(extras));
         trace::note_sender(&mut envelope, plane.root.place);
         if delay > Duration::ZERO {

@@ -149,6 +149,8 @@ pub struct VersionView {
     pub workers: usize,
     /// Jobs that wait in its mailbox or were taken and not begun.
     pub waiting: usize,
+    /// How long ago the job was admitted that waits in its mailbox for the longest time, to some 20 ms.
+    pub oldest: Option<Duration>,
     /// Jobs in its workers' hands.
     pub running: usize,
     /// Jobs that it brought to an output.
@@ -198,6 +200,9 @@ impl fmt::Display for Holder {
     }
 }
 
+/// A shorter wait is not worth a word in a line for people.
+const WORTH_SAYING: Duration = Duration::from_secs(1);
+
 /// One line: `order-processor 1.0.0  5 workers  Draining  37 waiting  5 running  120 done`.
 impl fmt::Display for VersionView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -206,7 +211,11 @@ impl fmt::Display for VersionView {
         if self.quarantined {
             f.write_str(" (quarantined)")?;
         }
-        write!(f, "  {waiting} waiting  {running} running  {done} done")?;
+        write!(f, "  {waiting} waiting")?;
+        if let Some(oldest) = self.oldest.filter(|oldest| *oldest >= WORTH_SAYING) {
+            write!(f, " (for up to {} s)", oldest.as_secs())?;
+        }
+        write!(f, "  {running} running  {done} done")?;
         if *faults > 0 {
             write!(f, "  {faults} failed")?;
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use seral_core::time::Time;
+use tokio::runtime::Handle;
 
 /// How often the watcher looks. A job behind one that blocks its thread waits at most twice as long.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
@@ -24,7 +25,10 @@ pub(crate) trait Watched: Send + Sync + 'static {
 
 /// Watches until the watched is over or gone. A thread that cannot be started is reported, and does without.
 pub(crate) fn watch(watched: Weak<impl Watched>) {
+    let runtime = Handle::try_current().ok();
     let look = move || {
+        // For the clock, which is the runtime's.
+        let _within = runtime.as_ref().map(Handle::enter);
         let (mut now, mut looked) = (Time::ZERO, Instant::now());
         while let Some(watched) = watched.upgrade() {
             if watched.is_over() {

@@ -86,7 +86,9 @@ where
     ) -> Result<(), ActorProcessingErr> {
         let Some(post) = shift.post.take() else { return Ok(()) };
         let (ecosystem, community) = (post.plane.root.place, post.plane.place);
-        inside::scope(ecosystem, community, work(post, &*shift.factory)).await?;
+        // Boxed, since the actor's futures around it would each keep room for it.
+        let life = Box::pin(work(post, &*shift.factory));
+        inside::scope(ecosystem, community, life).await?;
         myself.stop(None);
         Ok(())
     }
