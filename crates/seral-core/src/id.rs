@@ -133,6 +133,21 @@ enum KeyForm {
     Text(Arc<str>),
 }
 
+impl Key {
+    /// A number that is the same for equal keys and seldom for others: to choose one of a few locks by. Cheap, and no protection from keys that
+    /// were chosen to meet.
+    pub fn spread(&self) -> u64 {
+        const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mixed = match &self.0 {
+            KeyForm::Number(number) => number.wrapping_mul(ODD),
+            KeyForm::Text(text) => text
+                .bytes()
+                .fold(ODD, |mixed, byte| (mixed.rotate_left(5) ^ u64::from(byte)).wrapping_mul(ODD)),
+        };
+        mixed >> 32
+    }
+}
+
 impl From<u64> for Key {
     fn from(number: u64) -> Self {
         Self(KeyForm::Number(number))
@@ -182,4 +197,23 @@ pub enum Priority {
     Normal,
     /// When nothing else waits, and each 16th take.
     Low,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_spread_over_a_few_locks() {
+        let spreads: [Vec<u64>; 2] = [
+            (0..1600).map(|number| Key::from(number).spread()).collect(),
+            (0..1600).map(|number| Key::from(format!("customer-{number}")).spread()).collect(),
+        ];
+        for spread in spreads {
+            for lock in 0..16 {
+                let count = spread.iter().filter(|spread| *spread % 16 == lock).count();
+                assert!((50..200).contains(&count), "{count} of 1600 at lock {lock}");
+            }
+        }
+    }
 }

@@ -132,7 +132,8 @@ impl<J, O> DataPlane<J, O> {
         }
     }
 
-    async fn admit_later(&self, not_now: NotNow<J, O>) -> Result<(), SendError<J>> {
+    /// Goes on with a job that was not admitted at once.
+    pub(crate) async fn admit_later(&self, not_now: NotNow<J, O>) -> Result<(), SendError<J>> {
         let (mut job, mut obstacle) = not_now;
         loop {
             match obstacle {

@@ -200,7 +200,7 @@ impl<W: Worker> Hired<W> {
             };
             done.processed += 1;
             // As after a start: whoever waits for this job, or the dispatcher for its next attempt, is woken on this thread.
-            self.owes_a_turn |= ended.is_err() || hand.has_reply();
+            self.owes_a_turn |= ended.is_err() || hand.is_awaited();
             if let Err(undone) = &mut ended {
                 done.failed += 1;
                 self.look_into(&hand, undone, &mut done);

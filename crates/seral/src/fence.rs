@@ -1,7 +1,5 @@
 //! The fence of a community: [`seral_core::fence`] behind locks, one for each sixteenth of the keys.
 
-use std::hash::BuildHasher;
-use std::hash::RandomState;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -24,12 +22,11 @@ pub(crate) struct Held<J, O> {
 /// See the [module](self).
 pub(crate) struct Fence<J, O> {
     shards: [Mutex<core::Fence<Held<J, O>>>; SHARDS],
-    hasher: RandomState,
 }
 
 impl<J, O> Fence<J, O> {
     pub(crate) fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::new(core::Fence::new())), hasher: RandomState::new() }
+        Self { shards: std::array::from_fn(|_| Mutex::new(core::Fence::new())) }
     }
 
     /// A job whose key it does not hold yet. `Some`: it holds the key now and may go on. `None`: it waits here, and the caller
@@ -69,8 +66,8 @@ impl<J, O> Fence<J, O> {
     }
 
     fn shard(&self, key: &Key) -> &Mutex<core::Fence<Held<J, O>>> {
-        #[expect(clippy::cast_possible_truncation, reason = "only the low bits matter")]
-        let hash = self.hasher.hash_one(key) as usize;
-        &self.shards[hash % SHARDS]
+        #[expect(clippy::cast_possible_truncation, reason = "less than sixteen")]
+        let shard = (key.spread() % SHARDS as u64) as usize;
+        &self.shards[shard]
     }
 }

@@ -149,9 +149,10 @@ impl<J, O> Envelope<J, O> {
         self.extras.as_ref().is_some_and(|extras| extras.holds_key)
     }
 
-    /// Whether somebody may wait for the outcome.
-    pub(crate) fn has_reply(&self) -> bool {
-        self.extras.as_ref().is_some_and(|extras| extras.reply.is_some())
+    /// Whether somebody waits for the outcome.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let reply = self.extras.as_ref().and_then(|extras| extras.reply.as_ref());
+        reply.is_some_and(|reply| !reply.is_closed())
     }
 
     /// Whether the job has a key that it does not hold yet, so that it has to pass the fence.

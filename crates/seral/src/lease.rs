@@ -230,9 +230,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Hand<'_, J, O> {
         self.job.as_ref()
     }
 
-    /// Whether somebody may wait for the outcome.
-    pub(crate) fn has_reply(&self) -> bool {
-        self.job.as_ref().is_some_and(Envelope::has_reply)
+    /// Whether somebody waits for the outcome.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.job.as_ref().is_some_and(Envelope::is_awaited)
     }
 
     /// Ends the attempt. The hand is empty then.

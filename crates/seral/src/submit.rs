@@ -6,17 +6,21 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Weak;
+use std::task::Context;
+use std::task::Poll;
 use std::time::Duration;
 
 use seral_core::id::Key;
 use seral_core::id::Priority;
 use seral_core::id::Version;
 use seral_core::retry::RetryPolicy;
+use seral_core::time::Time;
 use tokio::sync::oneshot;
 
 use crate::cancellation::CancelJob;
 use crate::cancellation::Cancellation;
 use crate::error::SendError;
+use crate::job::Envelope;
 use crate::job::Extras;
 use crate::job::JobHandle;
 use crate::plane::DataPlane;
@@ -86,36 +90,92 @@ impl<J, O> Submit<J, O> {
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Submit<J, O> {
-    async fn submit(self) -> Result<JobHandle<O>, SendError<J>> {
+    /// Makes the job, and the handle of its sender.
+    fn make(self) -> Made<J, O> {
         let Self { plane, job, mut extras, delay, deadline } = self;
-        if delay > Duration::ZERO || deadline.is_some() {
-            let now = plane.now();
-            extras.deadline = deadline.map(|deadline| now.after(deadline));
-        }
+        let due = (delay > Duration::ZERO).then(|| plane.now().after(delay));
+        extras.deadline = deadline.map(|deadline| plane.now().after(deadline));
         let (reply, outcome) = oneshot::channel();
         extras.reply = Some(reply);
         let cancellation = Arc::<Cancellation>::default();
         extras.cancellation = Some(Arc::clone(&cancellation));
         let community: Weak<dyn CancelJob> = Arc::<DataPlane<J, O>>::downgrade(&plane);
-        let mut envelope = plane.new_job(job);
-        let id = envelope.id;
-        envelope.extras = Some(Box::new(extras));
-        trace::note_sender(&mut envelope, plane.root.place);
-        if delay > Duration::ZERO {
-            plane.admit_delayed(envelope, plane.now().after(delay))?;
-        } else {
-            plane.admit(envelope).await?;
+        let mut job = plane.new_job(job);
+        job.extras = Some(Box::new(extras));
+        trace::note_sender(&mut job, plane.root.place);
+        let handle = JobHandle { id: job.id, outcome, cancellation, community };
+        Made { plane, job, due, handle }
+    }
+}
+
+/// A job about to be admitted.
+struct Made<J, O> {
+    plane: Arc<DataPlane<J, O>>,
+    job: Envelope<J, O>,
+    /// When it is to be started, if not as soon as possible.
+    due: Option<Time>,
+    handle: JobHandle<O>,
+}
+
+/// The submission of a job; see [`Submit`].
+#[must_use = "a job is submitted when this is awaited"]
+pub struct Submitting<J, O> {
+    step: Step<J, O>,
+}
+
+type Waiting<J, O> = Pin<Box<dyn Future<Output = Result<JobHandle<O>, SendError<J>>> + Send>>;
+
+enum Step<J, O> {
+    New(Submit<J, O>),
+    /// It was not admitted at once. Boxed, since few are.
+    Waiting(Waiting<J, O>),
+    Over,
+}
+
+/// Nothing in it is pinned but what is boxed.
+impl<J, O> Unpin for Submitting<J, O> {}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> Future for Submitting<J, O> {
+    type Output = Result<JobHandle<O>, SendError<J>>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut waiting = match std::mem::replace(&mut self.step, Step::Over) {
+            Step::New(submit) => {
+                let Made { plane, job, due, handle } = submit.make();
+                if let Some(due) = due {
+                    return Poll::Ready(plane.admit_delayed(job, due).map(|()| handle));
+                }
+                match plane.try_admit(job) {
+                    Ok(()) => return Poll::Ready(Ok(handle)),
+                    Err(not_now) => {
+                        Box::pin(async move { plane.admit_later(not_now).await.map(|()| handle) })
+                    }
+                }
+            }
+            Step::Waiting(waiting) => waiting,
+            // A future is not polled again after its end; one that is waits for ever.
+            Step::Over => return Poll::Pending,
+        };
+        let admitted = waiting.as_mut().poll(task);
+        if admitted.is_pending() {
+            self.step = Step::Waiting(waiting);
         }
-        Ok(JobHandle { id, outcome, cancellation, community })
+        admitted
+    }
+}
+
+impl<J, O> fmt::Debug for Submitting<J, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submitting").finish_non_exhaustive()
     }
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Submit<J, O> {
     type Output = Result<JobHandle<O>, SendError<J>>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+    type IntoFuture = Submitting<J, O>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.submit())
+    fn into_future(self) -> Submitting<J, O> {
+        Submitting { step: Step::New(self) }
     }
 }
 
