@@ -116,12 +116,13 @@ impl World {
         let mut batches = 0;
         loop {
             let came_to = poll_fn(|task| {
-                let (came_to, wakes) = self.mailbox.poll_take(seat, &mut settled, 2, &mut batch, task);
+                let (came_to, wakes) =
+                    self.mailbox.poll_take(seat, &mut settled, 2, &mut batch, task, |_| ());
                 self.mailbox.wake(wakes);
                 came_to
             })
             .await;
-            if !came_to {
+            if came_to.is_none() {
                 break;
             }
             batches += 1;

@@ -16,6 +16,7 @@ mod isolation;
 mod inside;
 mod supervision;
 mod user_code;
+mod turns;
 mod dead_letters;
 mod cancellation;
 mod heartbeats;

@@ -118,9 +118,9 @@ fn push_and_take() -> (Vec<Duration>, Vec<Duration>) {
         let began = Instant::now();
         let mut settled = 0;
         loop {
-            let (found, wakes) = mailbox.poll_take(seat, &mut settled, 16, &mut batch, &task);
+            let (found, wakes) = mailbox.poll_take(seat, &mut settled, 16, &mut batch, &task, |_| ());
             mailbox.wake(wakes);
-            if found != Poll::Ready(true) {
+            if found != Poll::Ready(Some(())) {
                 break;
             }
             settled = batch.len();

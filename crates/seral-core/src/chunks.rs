@@ -2,7 +2,7 @@
 //!
 //! Batches are taken under the mailbox's one lock. Moving sixteen jobs there, one by one, would bring each of them into the cache of the
 //! thread that takes them while all others wait; moving a chunk moves a pointer. The deque that comes in exchange becomes a chunk later,
-//! so in the steady state nothing is allocated.
+//! so while batches are worked off nothing is allocated.
 
 use std::collections::VecDeque;
 use std::hash::Hash;

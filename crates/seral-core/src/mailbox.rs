@@ -450,7 +450,7 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.queue.iter()
     }
 
-    /// A few of the jobs that wait here; the one that has waited longest is among them.
+    /// The jobs at the front of what waits here, at most six: those that are next to be taken.
     pub fn fronts(&self) -> impl Iterator<Item = &T> {
         self.queue.fronts()
     }

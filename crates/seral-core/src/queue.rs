@@ -142,7 +142,7 @@ impl<T> Queue<T> {
         bands.into_iter().flat_map(|band| band.earlier.iter().chain(band.later.iter()))
     }
 
-    /// The first job of each part of each band, if there is one: the one that has waited longest is among them.
+    /// The first job of each part of each band, if there is one: those that are next to be taken.
     pub fn fronts(&self) -> impl Iterator<Item = &T> {
         let bands = [&self.high, &self.normal, &self.low];
         bands.into_iter().flat_map(|band| band.earlier.iter().take(1).chain(band.later.iter().take(1)))

@@ -51,7 +51,8 @@ impl fmt::Debug for Time {
     }
 }
 
-/// A [`Time`] in four bytes, for what every job carries: in steps of 4 ms, and starting over each 208 days, so that it tells ages up to that.
+/// A [`Time`] in four bytes, for what every job carries: in steps of 4 ms, and starting over each 208 days. It tells ages up to half of that; what is
+/// older, or still to come, counts as new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp(u32);
 
@@ -68,6 +69,7 @@ impl Stamp {
     /// How long ago it was at `now`, to a step.
     pub fn age(self, now: Time) -> Duration {
         let steps = Self::of(now).0.wrapping_sub(self.0);
+        let steps = if steps > u32::MAX / 2 { 0 } else { steps };
         Duration::from_nanos(u64::from(steps) << Self::STEP_BITS)
     }
 }
@@ -82,10 +84,12 @@ mod tests {
         let step = Duration::from_nanos(1 << Stamp::STEP_BITS);
         for days in [0, 1, 207, 209, 100_000] {
             let admitted = Time::ZERO.after(Duration::from_secs(24 * 3600 * days));
-            for age in [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(24 * 3600 * 200)] {
+            for age in [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(24 * 3600 * 100)] {
                 let told = Stamp::of(admitted).age(admitted.after(age));
                 assert!(told.abs_diff(age) <= step, "{told:?} instead of {age:?} after {days} days");
             }
+            let to_come = Stamp::of(admitted.after(Duration::from_secs(1)));
+            assert_eq!(to_come.age(admitted), Duration::ZERO, "a clock that is behind");
         }
     }
 

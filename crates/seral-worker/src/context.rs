@@ -123,7 +123,7 @@ impl JobContext {
         self.facts.key.as_ref()
     }
 
-    /// How long ago the job was admitted: what it waited, and what earlier attempts took. To some 20 ms, and for up to 208 days.
+    /// How long ago the job was admitted: what it waited, and what earlier attempts took. To some 20 ms, and for up to 104 days.
     pub fn age(&self) -> Duration {
         self.facts.admitted.age(self.host.now())
     }

@@ -123,8 +123,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         };
         let (reply, outcome) = oneshot::channel();
         let mut envelope = plane.new_job(job);
-        // To some 20 ms, which nobody minds in a minute.
-        let deadline = Some(plane.root.clock.recent().after(ASK_DEADLINE));
+        let deadline = Some(plane.now().after(ASK_DEADLINE));
         envelope.extras =
             Some(Box::new(Extras { reply: Some(reply), deadline, askers, ..Extras::default() }));
         trace::note_sender(&mut envelope, plane.root.place);

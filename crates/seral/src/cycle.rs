@@ -23,6 +23,8 @@ use seral_worker::Host;
 use seral_worker::JobContext;
 use seral_worker::StartContext;
 use seral_worker::Worker;
+use tokio::runtime::Handle;
+use tokio::runtime::RuntimeFlavor;
 use tokio::time::Instant;
 
 use crate::desk::Desk;
@@ -42,9 +44,9 @@ use crate::trace::AttemptSpan;
 use crate::user_code::drop_guarded;
 use crate::vitals::WorkerState;
 
-/// After so many jobs in one go a worker lets other tasks run: rarely enough to cost nothing, often enough that a burst of tiny jobs does
-/// not keep a neighbour waiting for more than some ten microseconds.
-const TURN_EACH: u32 = 128;
+/// After so many jobs in one go a worker lets tokio ask the system for news: of sockets, timers, signals. Rarely enough to cost nothing, often
+/// enough that a burst of tiny jobs does not keep a neighbour waiting for more than some ten microseconds.
+const NEWS_EACH: u32 = 128;
 
 /// What a worker needs to begin.
 pub(crate) struct Post<J, O> {
@@ -70,15 +72,15 @@ pub(crate) async fn work<W: Worker>(
     let deadline = if is_loading { Duration::MAX } else { start_deadline };
     let mut hired = Hired::start(factory, &desk, deadline).await?;
     started();
-    // The pool was just woken on this thread, in a slot that no other thread can take it from: it should run before a job that may block.
-    let_others_run().await;
 
     let mut batch = tune::BATCH_MAX;
     let mut chunk = VecDeque::new();
     loop {
         desk.beat();
         desk.set_batch(batch);
-        let Some(mut lease) = chair.get_jobs(batch, &mut chunk, hired.owes_a_turn).await else { break };
+        let Some(mut lease) = chair.get_jobs(batch, &mut chunk, hired.should_let_others_run()).await else {
+            break;
+        };
         let done = hired.process(&mut lease).await;
         if let Some(why) = done.panicked {
             drop(lease);
@@ -102,6 +104,7 @@ pub(crate) async fn work<W: Worker>(
     }
 
     desk.set_state(WorkerState::Stopping);
+    hired.let_others_run().await;
     if let Err(panicked) = catch_async(hired.worker.stop()).await {
         return Err(hired.ended_by("stop", &panicked));
     }
@@ -118,8 +121,10 @@ struct Hired<W: Worker> {
     cx: Option<JobContext>,
     /// Whether others should run before it begins another job.
     owes_a_turn: bool,
-    /// Jobs since others ran.
-    since_turn: u32,
+    /// Whether the runtime has but one thread, where `block_on` gets a turn only when nobody else is ready.
+    is_alone: bool,
+    /// Jobs since tokio was let to ask the system for news.
+    since_news: u32,
 }
 
 /// How a batch went.
@@ -140,6 +145,8 @@ impl<W: Worker> Hired<W> {
         deadline: Duration,
     ) -> Result<Self, ActorProcessingErr> {
         desk.set_state(WorkerState::Starting);
+        let is_alone =
+            Handle::try_current().is_ok_and(|it| it.runtime_flavor() == RuntimeFlavor::CurrentThread);
         let mut worker = catch(factory).map_err(|panicked| panicked_in("the factory", &panicked))?;
         let host: Arc<dyn Host> = Arc::<Desk<W::Job, W::Output>>::clone(desk);
         let cx = StartContext::new(host);
@@ -162,8 +169,9 @@ impl<W: Worker> Hired<W> {
                     worker,
                     desk: Arc::clone(desk),
                     cx: None,
-                    owes_a_turn: false,
-                    since_turn: 0,
+                    owes_a_turn: true,
+                    is_alone,
+                    since_news: 0,
                 });
             }
             Ok(Err(why)) => why.into(),
@@ -183,8 +191,8 @@ impl<W: Worker> Hired<W> {
     async fn process(&mut self, lease: &mut Lease<'_, W::Job, W::Output>) -> Done {
         let mut done = Done::default();
         let mut hand = lease.hand();
-        if !hand.is_empty() {
-            // It owed no turn, or others had theirs while it waited.
+        if !hand.is_empty() && self.owes_a_turn {
+            // Others had their turn while it waited.
             self.owes_a_turn = false;
         }
         loop {
@@ -210,20 +218,34 @@ impl<W: Worker> Hired<W> {
                 self.desk.panicked();
                 break;
             }
-            self.since_turn += 1;
-            self.owes_a_turn |= self.since_turn >= TURN_EACH;
+            self.since_news += 1;
         }
         done
     }
 
     /// Begins the next job of the batch, if there is one, and lets others run before if it owes them a turn.
     async fn begin_next(&mut self, hand: &mut Hand<'_, W::Job, W::Output>) -> bool {
-        if self.owes_a_turn && hand.lease().has_next() {
-            self.owes_a_turn = false;
-            self.since_turn = 0;
-            let_others_run().await;
+        if self.should_let_others_run() && hand.lease().has_next() {
+            self.let_others_run().await;
         }
         hand.begin()
+    }
+
+    fn should_let_others_run(&self) -> bool {
+        self.owes_a_turn || self.since_news >= NEWS_EACH
+    }
+
+    /// Lets the tasks run that are ready on this thread.
+    ///
+    /// A turn alone needs no news of the system, for which `yield_now` would make a system call each time that somebody waits for a job.
+    async fn let_others_run(&mut self) {
+        if self.since_news >= NEWS_EACH || self.is_alone {
+            self.since_news = 0;
+            tokio::task::yield_now().await;
+        } else {
+            go_behind_all_others().await;
+        }
+        self.owes_a_turn = false;
     }
 
     /// Whether the job is not worth beginning any more.
@@ -317,7 +339,13 @@ impl<W: Worker> Hired<W> {
         };
         let next = tune::next_batch(batch, went);
         let cycle = Cycle::new(done.processed, done.failed, next);
-        let mut optimize = pin!(self.worker.optimize(&cycle));
+        let optimize = self.worker.optimize(&cycle);
+        // The default does nothing and captures nothing. Whatever else it is may take its time, like a job.
+        if self.owes_a_turn && size_of_val(&optimize) > 1 {
+            self.owes_a_turn = false;
+            go_behind_all_others().await;
+        }
+        let mut optimize = pin!(optimize);
         let tuned = catch_async(poll_fn(|task| {
             let polled = optimize.as_mut().poll(task);
             if polled.is_pending() {
@@ -329,14 +357,13 @@ impl<W: Worker> Hired<W> {
     }
 }
 
-/// Lets the tasks run that are ready on this thread. Not `yield_now`, which first asks the system for news: that is a system call each time.
-async fn let_others_run() {
+/// A task that is woken while it runs goes behind all others on its thread.
+async fn go_behind_all_others() {
     let mut has_run = false;
     poll_fn(|task| {
         if std::mem::replace(&mut has_run, true) {
             return Poll::Ready(());
         }
-        // A task that is woken while it runs goes behind all others.
         task.waker().wake_by_ref();
         Poll::Pending
     })

@@ -151,9 +151,9 @@ impl<J, O> Desk<J, O> {
 
     // ---- jobs not begun --------------------------------------------------------------------------------------------
 
-    /// Lends the place where taken jobs are put.
-    pub(crate) fn with_jobs<R>(&self, put: impl FnOnce(&mut VecDeque<Envelope<J, O>>) -> R) -> R {
-        put(&mut self.jobs.lock())
+    /// Looks at the jobs that lie here, under the lock.
+    pub(crate) fn with_jobs<R>(&self, look: impl FnOnce(&VecDeque<Envelope<J, O>>) -> R) -> R {
+        look(&self.jobs.lock())
     }
 
     /// Lays jobs down. Nothing lies there: the memory for jobs comes in exchange.
@@ -171,7 +171,7 @@ impl<J, O> Desk<J, O> {
     /// Clears the desk, if anything lies on it. The lock of the desk is not held when the jobs reach a mailbox.
     pub(crate) fn clear(&self) -> VecDeque<Envelope<J, O>> {
         let mut jobs = self.jobs.lock();
-        // An empty desk keeps its memory: this is asked after each batch.
+        // An empty desk keeps its memory.
         if jobs.is_empty() { VecDeque::new() } else { std::mem::take(&mut *jobs) }
     }
 

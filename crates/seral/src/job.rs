@@ -27,6 +27,7 @@ use crate::error::JobError;
 use crate::history::History;
 use crate::inside::Askers;
 use crate::user_code::drop_guarded;
+use crate::user_code::guarded;
 
 /// Where the outcome of a job goes.
 pub(crate) type Reply<O> = oneshot::Sender<Result<O, JobError>>;
@@ -197,7 +198,8 @@ impl<J, O> Envelope<J, O> {
 #[inline(always)]
 pub(crate) fn reply<O>(to: Option<Reply<O>>, outcome: Result<O, JobError>) {
     match to {
-        Some(reply) => drop_guarded(reply.send(outcome).err()),
+        // Sending wakes whoever waits, by a waker that may be anybody's code.
+        Some(reply) => drop_guarded(guarded(|| reply.send(outcome)).and_then(Result::err)),
         None => drop_guarded(outcome.ok()),
     }
 }

@@ -61,8 +61,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
         let mut settled = self.desk.take_unreported();
         let mut waited = false;
         poll_fn(|task| {
-            let (came_to, wakes) = self.pool.mailbox.poll_take(self.seat, &mut settled, max, chunk, task);
-            let lease = came_to.map(|got_jobs| got_jobs.then(|| self.lease(chunk, owes_a_turn && !waited)));
+            let keep = |chunk: &mut VecDeque<_>| self.lease(chunk, owes_a_turn && !waited);
+            let (lease, wakes) = self.pool.mailbox.poll_take(self.seat, &mut settled, max, chunk, task, keep);
             waited |= lease.is_pending();
             self.desk.set_idle(lease.is_pending());
             // Now that the jobs are where they are not lost: whoever is woken may run code that panics.
@@ -72,6 +72,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
         .await
     }
 
+    /// Called under the lock of the mailbox: a rollback that halts it and then looks at the desk finds each job in one of the two.
     fn lease(&self, chunk: &mut VecDeque<Envelope<J, O>>, owes_a_turn: bool) -> Lease<'_, J, O> {
         let taken = chunk.len();
         let first = if owes_a_turn { None } else { chunk.pop_front() };

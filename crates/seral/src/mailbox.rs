@@ -115,21 +115,22 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().attach()
     }
 
-    /// A worker's next batch: ready with `true` when jobs were put into `out`, which is empty, with `false` when the worker should leave.
-    /// `settled` counts its settled jobs since it came last, and is set to zero. The caller passes the wake-ups to [`wake`](Self::wake) once
-    /// it holds no lock.
-    pub(crate) fn poll_take(
+    /// A worker's next batch: ready with what `keep` made of the jobs, or with `None` when the worker should leave. `keep` is called under the lock
+    /// with `out`, which was empty and has the jobs in it, so that nobody finds them neither here nor where it keeps them. `settled` counts the
+    /// worker's settled jobs since it came last, and is set to zero. The caller passes the wake-ups to [`wake`](Self::wake).
+    pub(crate) fn poll_take<R>(
         &self,
         seat: Seat,
         settled: &mut usize,
         max: usize,
         out: &mut VecDeque<T>,
         task: &Context<'_>,
-    ) -> (Poll<bool>, Wakes<Waker>) {
-        let take = self.machine.lock().take(seat, std::mem::take(settled), max, out, || task.waker().clone());
-        match take {
-            Take::Jobs(wakes) => (Poll::Ready(true), wakes),
-            Take::Leave(wakes) => (Poll::Ready(false), wakes),
+        keep: impl FnOnce(&mut VecDeque<T>) -> R,
+    ) -> (Poll<Option<R>>, Wakes<Waker>) {
+        let mut machine = self.machine.lock();
+        match machine.take(seat, std::mem::take(settled), max, out, || task.waker().clone()) {
+            Take::Jobs(wakes) => (Poll::Ready(Some(keep(out))), wakes),
+            Take::Leave(wakes) => (Poll::Ready(None), wakes),
             Take::Idle(wakes) => (Poll::Pending, wakes),
         }
     }
@@ -250,7 +251,7 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().waiting().for_each(&mut look);
     }
 
-    /// Calls `look` with a few jobs, among them the one that has waited longest, under the lock.
+    /// Calls `look` with the few jobs that are next to be taken, under the lock.
     pub(crate) fn for_each_front(&self, look: impl FnMut(&T)) {
         self.machine.lock().fronts().for_each(look);
     }

@@ -117,7 +117,7 @@ struct Made<J, O> {
     handle: JobHandle<O>,
 }
 
-/// The submission of a job; see [`Submit`].
+/// The submission of a job; see [`Submit`]. Not to be polled again once it is ready: it waits for ever then.
 #[must_use = "a job is submitted when this is awaited"]
 pub struct Submitting<J, O> {
     step: Step<J, O>,

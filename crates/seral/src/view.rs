@@ -149,7 +149,8 @@ pub struct VersionView {
     pub workers: usize,
     /// Jobs that wait in its mailbox or were taken and not begun.
     pub waiting: usize,
-    /// How long ago the job was admitted that waits in its mailbox for the longest time, to some 20 ms.
+    /// The age of the oldest job at the front of its mailbox, since it was admitted: what it waited, was delayed, and was tried before. To some
+    /// 20 ms.
     pub oldest: Option<Duration>,
     /// Jobs in its workers' hands.
     pub running: usize,
@@ -200,7 +201,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// A shorter wait is not worth a word in a line for people.
+/// A lower age is not worth a word in a line for people.
 const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 /// One line: `order-processor 1.0.0  5 workers  Draining  37 waiting  5 running  120 done`.
@@ -213,7 +214,7 @@ impl fmt::Display for VersionView {
         }
         write!(f, "  {waiting} waiting")?;
         if let Some(oldest) = self.oldest.filter(|oldest| *oldest >= WORTH_SAYING) {
-            write!(f, " (for up to {} s)", oldest.as_secs())?;
+            write!(f, " (the oldest {} s old)", oldest.as_secs())?;
         }
         write!(f, "  {running} running  {done} done")?;
         if *faults > 0 {

@@ -12,6 +12,8 @@ use std::time::Instant;
 use seral_core::time::Time;
 use tokio::runtime::Handle;
 
+use crate::user_code::guarded;
+
 /// How often the watcher looks. A job behind one that blocks its thread waits at most twice as long.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -37,7 +39,8 @@ pub(crate) fn watch(watched: Weak<impl Watched>) {
             // A machine that slept, or had no time for this thread, has not watched: nobody is late for that.
             now = now.after(looked.elapsed().min(INTERVAL * 5));
             looked = Instant::now();
-            watched.look(now);
+            // A look wakes tasks, and a waker may be anybody's code. Whoever was not looked at is at the next look.
+            guarded(|| watched.look(now));
             drop(watched);
             thread::sleep(INTERVAL);
         }
