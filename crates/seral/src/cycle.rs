@@ -196,8 +196,13 @@ impl<W: Worker> Hired<W> {
             self.owes_a_turn = false;
         }
         loop {
-            if hand.is_empty() && !self.begin_next(&mut hand).await {
-                break;
+            if hand.is_empty() {
+                if self.should_let_others_run() && hand.lease().has_next() {
+                    self.let_others_run().await;
+                }
+                if !hand.begin() {
+                    break;
+                }
             }
             let mut ended = match hand.job() {
                 None => Err(Box::new(Undone::Lost)),
@@ -221,14 +226,6 @@ impl<W: Worker> Hired<W> {
             self.since_news += 1;
         }
         done
-    }
-
-    /// Begins the next job of the batch, if there is one, and lets others run before if it owes them a turn.
-    async fn begin_next(&mut self, hand: &mut Hand<'_, W::Job, W::Output>) -> bool {
-        if self.should_let_others_run() && hand.lease().has_next() {
-            self.let_others_run().await;
-        }
-        hand.begin()
     }
 
     fn should_let_others_run(&self) -> bool {
