@@ -23,6 +23,7 @@
 //! | [`mailbox`] | who may send to a pool, who takes, whom to wake, when it is drained ★ |
 //! | [`fence`] | which job of a key may go, and which wait |
 //! | [`delayed`] | which delayed jobs are due |
+//! | [`share`] | which part of new work a version gets |
 //! | [`routing`] | which version a job goes to |
 //! | [`retry`] | what becomes of a job after a failed attempt |
 //! | [`fingerprint`] | which failures are the same failure |
@@ -44,6 +45,7 @@ pub mod line;
 pub mod mailbox;
 pub mod fence;
 pub mod delayed;
+pub mod share;
 pub mod routing;
 pub mod retry;
 pub mod fingerprint;
