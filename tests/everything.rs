@@ -175,10 +175,12 @@ impl Stage {
         let Self { orders, world, versions, .. } = &self;
         while self.goes_on() {
             tokio::time::sleep(millis(30)).await;
-            match fastrand::u8(..14) {
+            match fastrand::u8(..16) {
                 0..3 => {
                     let next = versions.load(SeqCst) + 1;
-                    if orders.deploy(next.to_string(), self.pool(fastrand::usize(1..5))).await.is_ok() {
+                    let deploy = orders.deploy(next.to_string(), self.pool(fastrand::usize(1..5)));
+                    let deploy = if fastrand::bool() { deploy.share(fastrand::i32(1..100)) } else { deploy };
+                    if deploy.await.is_ok() {
                         versions.store(next, SeqCst);
                     }
                 }
@@ -200,7 +202,9 @@ impl Stage {
                 11 => {
                     orders.dead_letters().which(|_| fastrand::bool()).discard();
                 }
-                12 => {
+                12 => drop(orders.ramp(self.recent(), fastrand::i32(..=100)).await),
+                13 => drop(orders.promote(self.recent()).await),
+                14 => {
                     world.sick.store(versions.load(SeqCst), SeqCst);
                     for _ in 0..8 {
                         fault::kill_worker(orders);

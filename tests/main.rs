@@ -10,6 +10,7 @@ mod script;
 
 mod delivery;
 mod succession;
+mod rollouts;
 mod order;
 mod draining;
 mod isolation;

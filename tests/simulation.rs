@@ -156,8 +156,9 @@ impl World {
                 }
             }
             78..84 => self.deploy().await,
-            84..88 => drop(self.orders.rollback().await),
-            88..92 => {
+            84..86 => drop(self.orders.rollback().await),
+            86..90 => self.ramp().await,
+            90..92 => {
                 let version = self.rng.u64(1..=self.versions).to_string();
                 let _ = self.orders.scale(version, self.rng.usize(1..6)).await;
             }
@@ -188,6 +189,19 @@ impl World {
         let _ = tokio::time::timeout(patience, replay.into_future()).await;
     }
 
+    /// Gives some version another place. Most verbs fit, as most that are known are there.
+    async fn ramp(&mut self) {
+        let orders = &self.orders;
+        let version = self.rng.u64(self.versions.saturating_sub(3).max(1)..=self.versions).to_string();
+        match self.rng.u8(..8) {
+            0..4 => drop(orders.ramp(version, i32::from(self.rng.u8(..=100))).await),
+            4 => drop(orders.promote(version).await),
+            5 => drop(orders.drain(version).await),
+            6 => drop(orders.abort().await),
+            _ => drop(orders.rollback().to(version).await),
+        }
+    }
+
     fn fall_ill_or_recover(&mut self) {
         let version = self.rng.u64(1..=self.versions);
         let mut seen = self.seen.lock();
@@ -205,6 +219,12 @@ impl World {
             Pool::of(self.rng.usize(1..5), move || Hand { seen: Arc::clone(&seen) }).build("the build");
         let deploy = self.orders.deploy(version.to_string(), pool);
         let deploy = if self.rng.bool() { deploy.force() } else { deploy };
+        let deploy = match self.rng.u8(..8) {
+            0 => deploy.hold(),
+            1 => deploy.share(i32::from(self.rng.u8(..=100))),
+            2 => deploy.share_beside(i32::from(self.rng.u8(..=100))),
+            _ => deploy,
+        };
         // A deploy may be interrupted by a dispatcher that was told to panic, or its version is sick.
         let _ = deploy.await;
     }

@@ -107,7 +107,16 @@ async fn verbs(orders: Community<u64, u64>, completed: Numbers, until: Instant) 
                 let workers = rng.usize(1..6);
                 let _ = orders.deploy(version.to_string(), pool(&completed, workers, version)).await;
             }
-            4..6 => drop(orders.rollback().await),
+            4 => drop(orders.rollback().await),
+            5 => {
+                let recent = rng.u64(version.saturating_sub(2).max(1)..=version).to_string();
+                match rng.u8(..6) {
+                    0..3 => drop(orders.ramp(recent, i32::from(rng.u8(..=100))).await),
+                    3 => drop(orders.promote(recent).await),
+                    4 => drop(orders.drain(recent).await),
+                    _ => drop(orders.abort().await),
+                }
+            }
             6 => drop(orders.scale(version.to_string(), rng.usize(1..8)).await),
             7 => fault::kill_worker(&orders),
             8 => fault::panic_dispatcher(&orders),

@@ -13,9 +13,12 @@ use std::time::Instant;
 
 use seral_core::id::Priority;
 use seral_core::id::Revision;
+use seral_core::id::Version;
 use seral_core::mailbox::Queued;
 use seral_core::mailbox::Sender;
+use seral_core::routing::Routed;
 use seral_core::routing::RoutingTable;
+use seral_core::share::Shares;
 use tokio::sync::oneshot;
 
 use crate::ROUNDS;
@@ -90,15 +93,29 @@ fn clock() -> Duration {
     })
 }
 
+/// A job that names no version, as most.
+struct Plain;
+
+impl Routed for Plain {
+    fn pin(&self) -> Option<&Version> {
+        None
+    }
+
+    fn spread(&self) -> u64 {
+        7
+    }
+}
+
 fn resolve() -> Vec<Duration> {
     let routes = routes::Routes::new();
     routes.publish(RoutingTable {
         revision: Revision::new(1),
         current: Some(Box::new(1_u64)),
+        shares: Shares::none(),
         serving: Vec::new(),
     });
     vec![timed(|_| {
-        black_box(routes.load().resolve(None).is_ok());
+        black_box(routes.load().resolve(&Plain).is_ok());
     })]
 }
 

@@ -16,6 +16,7 @@
 //! | `chunks` | (a deque from which a batch is taken as one piece) |
 //! | [`queue`] | the order in which waiting jobs are taken |
 //! | [`gate`] | which jobs may come in |
+//! | `counts` | (what a mailbox counts) |
 //! | [`end`] | how near its end a mailbox is |
 //! | [`wakes`] | (what the next three return) |
 //! | [`seats`] | which worker is woken |
@@ -30,6 +31,8 @@
 //! | [`restart`] | when a worker that ended is started again |
 //! | [`heartbeat`] | whether a worker is well |
 //! | [`version`] | what can happen to a version, and what can be done about it |
+//! | `roster` | (what is known of each version) |
+//! | `succession` | (in what order it is changed who gets new jobs) |
 //! | [`versions`] | how one version takes over from another ★ |
 
 pub mod time;
@@ -38,6 +41,7 @@ pub mod tune;
 mod chunks;
 pub mod queue;
 pub mod gate;
+mod counts;
 pub mod end;
 pub mod wakes;
 pub mod seats;
@@ -52,4 +56,6 @@ pub mod fingerprint;
 pub mod restart;
 pub mod heartbeat;
 pub mod version;
+mod roster;
+mod succession;
 pub mod versions;

@@ -31,6 +31,7 @@ use crate::line::Line;
 use crate::queue::Queue;
 use crate::seats::Seats;
 
+pub use crate::counts::Counts;
 pub use crate::end::Drained;
 pub use crate::gate::Gate;
 pub use crate::gate::Refusal;
@@ -40,25 +41,6 @@ pub use crate::queue::Queued;
 pub use crate::seats::Seat;
 pub use crate::wakes::Take;
 pub use crate::wakes::Wakes;
-
-/// Counts of a mailbox, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
-    /// New jobs admitted here since the beginning.
-    pub admitted: u64,
-    /// Jobs that wait here.
-    pub waiting: usize,
-    /// Jobs that wait in the fence and count against this capacity.
-    pub held: usize,
-    /// Jobs that a worker took and that are not settled yet.
-    pub leased: usize,
-    /// Jobs taken out by a recall and not yet placed elsewhere.
-    pub in_transit: usize,
-    /// Jobs that name this version and wait elsewhere.
-    pub pins_away: usize,
-    /// Senders that wait for room.
-    pub senders: usize,
-}
 
 /// The state of one pool's mailbox. See the [module](self) for the protocol.
 ///
@@ -336,10 +318,26 @@ impl<T: Queued, W> Mailbox<T, W> {
     ///
     /// [`Drained`], which is final. A sealed mailbox counts as drained here.
     pub fn open(&mut self) -> Result<Wakes<W>, Drained> {
+        self.open_to(Gate::Open)
+    }
+
+    /// Lets only jobs in that name this version, and does not drain: it is there for them as long as it is not closed. All waiting senders
+    /// are woken: those whose jobs do not name it go elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn reserve(&mut self) -> Result<Wakes<W>, Drained> {
+        let mut wakes = self.open_to(Gate::Pinned)?;
+        wakes.others.extend(self.line.wake(usize::MAX));
+        Ok(wakes)
+    }
+
+    fn open_to(&mut self, gate: Gate) -> Result<Wakes<W>, Drained> {
         if self.end.is_final() {
             return Err(Drained);
         }
-        self.gate = Gate::Open;
+        self.gate = gate;
         self.end = End::NotInSight;
         self.queue.age();
         let mut wakes = Wakes::none();

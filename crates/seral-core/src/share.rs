@@ -76,19 +76,20 @@ struct Band<P> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shares<P> {
     salt: u64,
-    /// In order; the last ends where the buckets do. Neighbours have different owners.
+    /// In order; the last ends where the buckets do. None if nobody owns anything, so that this is known at a glance.
     bands: Vec<Band<P>>,
 }
 
 impl<P> Shares<P> {
     /// Nobody owns anything.
     pub fn none() -> Self {
-        Self { salt: 0, bands: vec![Band { end: BUCKETS, owner: None }] }
+        Self { salt: 0, bands: Vec::new() }
     }
 
     /// Whether nobody owns anything.
+    #[inline]
     pub fn is_none(&self) -> bool {
-        matches!(&self.bands[..], [Band { owner: None, .. }])
+        self.bands.is_empty()
     }
 
     /// The owner of the bucket into which falls what has this number; for what nobody owns, `None`.
@@ -107,10 +108,10 @@ impl<P> Shares<P> {
     }
 
     /// The same for other owners: those that `other` has none for own nothing.
-    pub fn map<Q: PartialEq + Clone>(&self, other: impl Fn(&P) -> Option<Q>) -> Shares<Q> {
+    pub fn map<Q>(&self, other: impl Fn(&P) -> Option<Q>) -> Shares<Q> {
         let bands = self.bands.iter();
         let bands = bands.map(|band| Band { end: band.end, owner: band.owner.as_ref().and_then(&other) });
-        Shares { salt: self.salt, bands: join(bands.collect()) }
+        Shares { salt: self.salt, bands: bands.collect() }
     }
 }
 
@@ -122,7 +123,12 @@ impl<P: PartialEq + Clone> Shares<P> {
 
     /// How much nobody owns.
     pub fn free(&self) -> Share {
-        Share(self.count(|it| it.is_none()))
+        if self.is_none() { Share::EVERYBODY } else { Share(self.count(|it| it.is_none())) }
+    }
+
+    /// How much this one could own.
+    pub fn most(&self, owner: &P) -> Share {
+        Share(self.of(owner).0 + self.free().0)
     }
 
     fn count(&self, counts: impl Fn(Option<&P>) -> bool) -> u16 {
@@ -143,13 +149,13 @@ impl<P: PartialEq + Clone> Shares<P> {
     ///
     /// [`TooMuch`] if others own too much; then nothing has changed.
     pub fn set(&mut self, owner: &P, share: Share, salt: u64) -> Result<(), TooMuch> {
-        let (has, free) = (self.of(owner), self.free());
-        let most = Share(has.0 + free.0);
+        let (has, most) = (self.of(owner), self.most(owner));
         if share > most {
             return Err(TooMuch { most });
         }
         if self.is_none() {
             self.salt = salt;
+            self.bands.push(Band { end: BUCKETS, owner: None });
         }
         if share > has {
             self.hand_over(None, Some(owner), share.0 - has.0);
@@ -158,6 +164,9 @@ impl<P: PartialEq + Clone> Shares<P> {
             self.bands = mirrored(&self.bands);
             self.hand_over(Some(owner), None, has.0 - share.0);
             self.bands = mirrored(&self.bands);
+        }
+        if matches!(&self.bands[..], [Band { owner: None, .. }]) {
+            self.bands.clear();
         }
         Ok(())
     }
@@ -215,7 +224,7 @@ fn bucket(salt: u64, spread: u64) -> u16 {
     bucket
 }
 
-/// Each bit of the outcome depends on each bit of the number: the finalizer of SplitMix64.
+/// Each bit of the outcome depends on each bit of the number: the finalizer of `SplitMix64`.
 const fn mixed(number: u64) -> u64 {
     let number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -256,10 +265,10 @@ mod tests {
             let share = Share::of_ten_thousand(parts).expect("a share");
             let mut shares = Shares::none();
             shares.set(&'b', share, 7).expect("nobody else owns anything");
-            let jobs = 1_000_000_u64;
-            let got = (0..jobs).filter(|job| shares.owner(*job).is_some()).count() as f64;
+            let jobs = 1_000_000_u32;
+            let got: f64 = (0..jobs).map(|job| f64::from(u8::from(shares.owner(job.into()).is_some()))).sum();
             let part = f64::from(parts) / 10_000.0;
-            let expected = part * jobs as f64;
+            let expected = part * f64::from(jobs);
             let off = 6.0 * (expected * (1.0 - part)).sqrt();
             assert!(
                 (got - expected).abs() <= off,
@@ -295,6 +304,18 @@ mod tests {
             }
             before = after;
         }
+    }
+
+    #[test]
+    fn what_was_taken_last_is_given_back_first() {
+        let mut shares = Shares::none();
+        shares.set(&'a', percent(10.0), 1).expect("room");
+        let before = owners(&shares);
+        shares.set(&'b', percent(20.0), 1).expect("room");
+        shares.set(&'a', percent(30.0), 1).expect("room");
+        shares.set(&'a', percent(10.0), 1).expect("less");
+        shares.set(&'b', Share::NOBODY, 1).expect("less");
+        assert!(owners(&shares) == before, "others have the share than had it at first");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use crate::id::PoolId;
 use crate::id::Revision;
 use crate::id::VerbId;
 use crate::id::Version;
+use crate::routing::RoutingTable;
+use crate::share::Share;
 
 /// Where a version is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,7 +13,11 @@ use crate::id::Version;
 pub enum State {
     /// Its workers are starting. It gets no jobs.
     Loading,
-    /// It gets all new jobs that name no version.
+    /// Its workers are there. It gets only jobs that name it.
+    Inactive,
+    /// It gets a share of all new jobs that name no version.
+    Ramping,
+    /// It gets all new jobs that name no version and that nothing else claims.
     Current,
     /// It gets no new jobs, except those that name it, and finishes what it has.
     Draining,
@@ -23,24 +29,24 @@ pub enum State {
     Failed,
 }
 
+impl State {
+    /// Whether its workers are there, so that it can become current at once.
+    pub fn is_warm(self) -> bool {
+        matches!(self, Self::Inactive | Self::Ramping | Self::Current | Self::Draining)
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody deploys a version. `build` tells two builds of one name apart.
-    Deploy {
+    /// Somebody called a verb.
+    Called {
         /// The call to answer.
         verb: VerbId,
-        /// The name of the version.
-        version: Version,
-        /// What the version is made of.
-        build: Build,
-        /// Whether it is deployed though it is quarantined.
-        force: bool,
-    },
-    /// Somebody goes back to the version that was current before this one.
-    Rollback {
-        /// The call to answer.
-        verb: VerbId,
+        /// The table that whoever called it had in mind; of another one they are told, and nothing changes.
+        expected: Option<Revision>,
+        /// What to do.
+        what: Verb,
     },
     /// All workers of a loading pool have started.
     Started(PoolId),
@@ -56,6 +62,75 @@ pub enum Event {
     Broken(PoolId),
 }
 
+/// What somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Start a version, unless its workers are there, and do with it what is aimed at.
+    Deploy {
+        /// The name of the version.
+        version: Version,
+        /// What the version is made of; it tells two builds of one name apart.
+        build: Build,
+        /// What becomes of it when its workers are there.
+        aim: Aim,
+        /// Whether it is deployed though it is quarantined.
+        force: bool,
+    },
+    /// Give a version whose workers are there another share of new jobs. With none it drains.
+    Ramp {
+        /// The version.
+        version: Version,
+        /// Its share from now on.
+        share: Share,
+    },
+    /// Make a version current whose workers are there.
+    Promote(Version),
+    /// Go back.
+    Rollback {
+        /// To this version, or to the one that was promoted last before what is left.
+        to: Option<Version>,
+    },
+    /// End what is being ramped, loading or not: it drains.
+    Abort,
+    /// Give a version no new jobs; it finishes what it has.
+    Drain {
+        /// The version.
+        version: Version,
+        /// Whether it may be the current one, so that new jobs wait.
+        allow_empty: bool,
+    },
+}
+
+impl Verb {
+    /// The version that it is about.
+    pub fn version(&self) -> Option<Version> {
+        match self {
+            Self::Deploy { version, .. }
+            | Self::Ramp { version, .. }
+            | Self::Promote(version)
+            | Self::Drain { version, .. } => Some(version.clone()),
+            Self::Rollback { to } => to.clone(),
+            Self::Abort => None,
+        }
+    }
+}
+
+/// What becomes of a version that is deployed, when its workers are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aim {
+    /// It becomes current. What was current or ramped before it drains.
+    Current,
+    /// It gets a share. Without a current version it becomes current, since nobody else is there for the rest.
+    Ramp {
+        /// How much.
+        share: Share,
+        /// Whether what is being ramped keeps its share; else it drains.
+        beside: bool,
+    },
+    /// It gets only jobs that name it.
+    Hold,
+}
+
 /// What a version is made of: two builds are the same if they are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Build(pub String);
@@ -67,9 +142,11 @@ pub enum Action {
     Start(PoolId, Version),
     /// Open the gate of this pool's mailbox to all jobs, and let its workers take.
     Open(PoolId),
-    /// Publish the routing table in which this pool is current.
-    Publish(PoolId, Revision),
-    /// Let only jobs into this pool's mailbox that name its version.
+    /// Open the gate of this pool's mailbox to jobs that name its version, and let its workers take.
+    Reserve(PoolId),
+    /// Publish this routing table.
+    Publish(RoutingTable<PoolId>),
+    /// Let only jobs into this pool's mailbox that name its version, and let it drain.
     Narrow(PoolId),
     /// Let this pool's workers take nothing more.
     Halt(PoolId),
@@ -85,6 +162,8 @@ pub enum Action {
     Forget(Version),
     /// Tell whoever watches that a version changed its state.
     Tell(Version, State),
+    /// Tell whoever watches that a version has another share.
+    TellShare(Version, Share),
     /// Tell whoever watches what is done about a version that cannot keep its workers.
     TellBroken(Version, Remedy),
     /// Answer a call.
@@ -95,32 +174,49 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The version is current.
-    Deployed {
+    Current {
         /// How it came to be.
         how: Takeover,
         /// The version that it replaced.
         replaced: Option<Version>,
     },
-    /// The version was current already; nothing changed.
-    AlreadyCurrent,
+    /// The version has a share of new jobs.
+    Ramping {
+        /// How much.
+        share: Share,
+        /// How it came to be.
+        how: Takeover,
+    },
+    /// The version gets jobs that name it.
+    Inactive(Takeover),
+    /// The version drains.
+    Draining,
+    /// The version was in this state already, and stays in it; nothing changed.
+    Already(State),
+    /// What was ramped drains: these versions, or none if nothing was.
+    Aborted(Vec<Version>),
+    /// The table is another than the caller thought: this one. Nothing changed.
+    Conflict(Revision),
     /// The version has another build than the one that was deployed under this name.
     OtherBuild,
     /// The version was left for its failures; nothing changed.
     Quarantined(Version),
+    /// The verb does not fit; nothing changed.
+    Misused(Misuse),
     /// The version could not be started; nothing else changed.
     StartFailed,
-    /// A rollback was called while the version was loading; nothing else changed.
+    /// A rollback or an abort was called before it could take effect; it changed nothing.
     Overtaken,
-    /// The earlier version is current again.
+    /// An earlier version has all new jobs again.
     RolledBack {
-        /// The version that was current.
+        /// The version that was left.
         from: Version,
         /// The version that is current.
         to: Version,
         /// How it came to be.
         how: Takeover,
     },
-    /// A deploy that was still loading has been ended; the current version stayed.
+    /// A deploy that was still loading, or a verb in line, has been ended; the current version stayed.
     EndedDeploy(Version),
     /// The last change was this rollback already; nothing changed.
     AlreadyRolledBack,
@@ -128,7 +224,23 @@ pub enum Answer {
     NothingBefore,
 }
 
-/// How a version became current.
+/// Why a verb does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// Nothing is known of this version.
+    Unknown(Version),
+    /// Its workers are not there.
+    NotRunning(Version, State),
+    /// It is current: it gets all that nobody else does.
+    IsCurrent(Version),
+    /// No version is current, which would get the rest.
+    NothingCurrent,
+    /// Others that are ramped own too much; this is the most that it can have.
+    TooMuch(Share),
+}
+
+/// How a version came to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Takeover {
@@ -144,7 +256,7 @@ pub enum Takeover {
 pub enum Remedy {
     /// It was current. This version, which was still there, is current again; the broken one is quarantined.
     FallBack(Version),
-    /// It was draining. Its jobs go to the current version, those that name it are set aside, and it is quarantined.
+    /// Its jobs go to where the table sends them without it, those that name it are set aside, and it is quarantined.
     GiveBack,
     /// It is current, and no other version is there to take its place: its workers are tried again, and its jobs wait.
     KeepTrying,

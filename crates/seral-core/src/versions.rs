@@ -1,26 +1,29 @@
 //! How one version takes over from another: the state of every version of a community, and what a verb does about it.
 //!
 //! ```text
-//!            started            another takes over            nothing left          pool ended
-//! Loading ───────────▶ Current ───────────────────▶ Draining ─────────────▶ Drained ───────────▶ Retired
-//!    │ start failed        ▲                            │                       │                     │
-//!    ▼                     └── deploy or rollback, warm ┘     deploy or rollback, cold: Loading again │
-//!  Failed                  ▲                                                    ▼                     │
-//!                          └────────────────────────────────── Loading ◀────────┴─────────────────────┘
+//!            started                a share             promoted         another takes over
+//! Loading ─────────────▶ Inactive ─────────▶ Ramping ───────────▶ Current ─────┐
+//!    │ start failed      ▲    │ drain           │ no share, abort, drain        │
+//!    ▼                   │    ▼                 ▼                               │        nothing left            pool ended
+//!  Failed                └─ Draining ◀──────────┴───────────────────────────────┘   Draining ───────▶ Drained ───────────▶ Retired
+//!             deploy, ramp, promote, rollback: warm, from Draining to where they aim; cold, by Loading again
 //! ```
 //!
 //! Rules:
 //!
-//! 1. Verbs take effect in the order in which they were called. While a version is loading, later deploys wait in line.
-//! 2. A rollback never waits: if a deploy is loading, the rollback is what ends it, and nothing else changes.
+//! 1. Verbs take effect in the order in which they were called. While a version is loading, later verbs wait in line.
+//! 2. A rollback never waits, nor does an abort: if a deploy is loading, it is what ends it, and nothing else changes.
 //! 3. Whoever takes over is opened before the table is swapped, and whoever is replaced is narrowed after it. So at every
 //!    moment some version takes new jobs.
 //! 4. A start that fails changes nothing for any other version.
 //! 5. A drain can be reversed until it is done: a draining version becomes current again without starting anything.
-//! 6. A version whose workers cannot be kept running is left if it can be: if it is current, for the version that was first
-//!    deployed last of those still there; if it is draining, its jobs go to the current one. A version that was left so is
-//!    *quarantined*: it is no target of a fall back, so that two bad versions cannot play ping-pong, and becomes current again
-//!    only by force.
+//! 6. A version that becomes current gets all new jobs: what was ramped drains with what was current. Only a fall back leaves
+//!    what is ramped where it is.
+//! 7. Whoever goes back while something is ramped goes back from that: the current version gets all new jobs again.
+//! 8. A version whose workers cannot be kept running is left if it can be: if it is current, for the version that was first
+//!    deployed last of those that drain; otherwise its jobs go where the table sends them without it. A version that was left so is
+//!    *quarantined*: it is no target of a fall back, so that two bad versions cannot play ping-pong, and gets new jobs
+//!    again only by force.
 //!
 //! The machine numbers each start of a pool ([`PoolId`]). News of a pool that it does not know any more is ignored.
 
@@ -30,37 +33,21 @@ use crate::id::PoolId;
 use crate::id::Revision;
 use crate::id::VerbId;
 use crate::id::Version;
+use crate::roster::Roster;
+use crate::share::Share;
+use crate::succession::Why;
 
+pub use crate::roster::Entry;
 pub use crate::version::Action;
+pub use crate::version::Aim;
 pub use crate::version::Answer;
 pub use crate::version::Build;
 pub use crate::version::Event;
+pub use crate::version::Misuse;
 pub use crate::version::Remedy;
 pub use crate::version::State;
 pub use crate::version::Takeover;
-
-/// How many versions that are over (Retired or Failed) are remembered, for `describe` and as targets of a rollback. Enough
-/// for weeks of deploys; without a limit, memory would grow with each deploy.
-const OVER_MAX: usize = 64;
-
-/// One version, as the machine knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
-    pub version: Version,
-    /// What it is made of.
-    pub build: Build,
-    /// Where it is in its life.
-    pub state: State,
-    /// Its pool, or its last one.
-    pub pool: PoolId,
-    /// The version that was current before it.
-    pub before: Option<Version>,
-    /// Whether it was left because its workers could not be kept running.
-    pub quarantined: bool,
-    served: bool,
-    recalling: bool,
-}
+pub use crate::version::Verb;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Loading {
@@ -71,25 +58,22 @@ struct Loading {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    Deploy,
+    Deploy(Aim),
     Rollback,
 }
 
-/// A deploy that waits for the one that is loading.
+/// A verb that waits for the deploy that is loading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct InLine {
     verb: VerbId,
-    version: Version,
-    build: Build,
-    force: bool,
+    expected: Option<Revision>,
+    what: Verb,
 }
 
 /// All versions of one community.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versions {
-    entries: Vec<Entry>,
-    revision: Revision,
-    last_pool: PoolId,
+    roster: Roster,
     loading: Option<Loading>,
     line: VecDeque<InLine>,
     rolled_back: bool,
@@ -98,14 +82,7 @@ pub struct Versions {
 impl Versions {
     /// A community without versions.
     pub fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-            revision: Revision::new(0),
-            last_pool: PoolId::new(0),
-            loading: None,
-            line: VecDeque::new(),
-            rolled_back: false,
-        }
+        Self { roster: Roster::new(), loading: None, line: VecDeque::new(), rolled_back: false }
     }
 
     /// Takes note of what happened and returns what is to be done, in order.
@@ -113,10 +90,7 @@ impl Versions {
     pub fn handle(&mut self, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Deploy { verb, version, build, force } => {
-                self.line.push_back(InLine { verb, version, build, force });
-            }
-            Event::Rollback { verb } => self.rollback(verb, &mut actions),
+            Event::Called { verb, expected, what } => self.called(verb, expected, what, &mut actions),
             Event::Started(pool) => self.started(pool, &mut actions),
             Event::StartFailed(pool) => self.start_failed(pool, &mut actions),
             Event::Drained(pool) => self.drained(pool, &mut actions),
@@ -142,136 +116,279 @@ impl Versions {
 
     /// All versions that are remembered, in the order of their first deploy.
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        &self.roster.entries
     }
 
     /// The current version.
     pub fn current(&self) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.state == State::Current)
+        self.roster.current().map(|at| &self.roster.entries[at])
     }
 
     /// The number of the routing table.
     pub fn revision(&self) -> Revision {
-        self.revision
+        self.roster.revision
     }
 
     /// The version of this name, if it is remembered.
     pub fn find(&self, version: &Version) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.version == *version)
+        self.roster.find(version).map(|at| &self.roster.entries[at])
+    }
+
+    /// The share of new jobs that a version has: while it is ramped, what it was given; while it is current, what nobody else has.
+    pub fn share(&self, version: &Version) -> Share {
+        match self.roster.find(version) {
+            Some(at) if self.roster.entries[at].state == State::Current => self.roster.free(),
+            Some(at) => self.roster.share(at),
+            None => Share::NOBODY,
+        }
     }
 
     /// Whether waiting jobs of this pool are still to be moved.
     pub fn is_recalling(&self, pool: PoolId) -> bool {
-        self.entries.iter().any(|entry| entry.pool == pool && entry.recalling)
+        self.roster.entries.iter().any(|entry| entry.pool == pool && entry.recalling)
     }
 
     // ---- verbs -----------------------------------------------------------------------------------------------------
 
+    fn called(&mut self, verb: VerbId, expected: Option<Revision>, what: Verb, actions: &mut Vec<Action>) {
+        match what {
+            // Whoever calls these is in a hurry.
+            Verb::Rollback { .. } | Verb::Abort => self.take_effect(InLine { verb, expected, what }, actions),
+            what => self.line.push_back(InLine { verb, expected, what }),
+        }
+    }
+
     fn next_in_line(&mut self, actions: &mut Vec<Action>) {
         while self.loading.is_none() {
             let Some(next) = self.line.pop_front() else { return };
-            self.deploy(next, actions);
+            self.take_effect(next, actions);
         }
     }
 
-    fn deploy(&mut self, next: InLine, actions: &mut Vec<Action>) {
-        let InLine { verb, version, build, force } = next;
-        let Some(at) = self.entries.iter().position(|entry| entry.version == version) else {
-            self.entries.push(Entry {
-                version,
-                build,
-                state: State::Retired,
-                pool: PoolId::default(),
-                before: None,
-                quarantined: false,
-                served: false,
-                recalling: false,
-            });
-            return self.load(self.entries.len() - 1, verb, Purpose::Deploy, actions);
+    fn take_effect(&mut self, InLine { verb, expected, what }: InLine, actions: &mut Vec<Action>) {
+        if expected.is_some_and(|expected| expected != self.roster.revision) {
+            return actions.push(Action::Answer(verb, Answer::Conflict(self.roster.revision)));
+        }
+        let answer = match what {
+            Verb::Deploy { version, build, aim, force } => {
+                self.deploy(verb, version, build, aim, force, actions)
+            }
+            Verb::Ramp { version, share } => Some(self.ramp(&version, share, actions)),
+            Verb::Promote(version) => Some(self.promote(&version, actions)),
+            Verb::Rollback { to } => self.rollback(verb, to, actions),
+            Verb::Abort => Some(self.abort(actions)),
+            Verb::Drain { version, allow_empty } => Some(self.drain(&version, allow_empty, actions)),
         };
-        let entry = &mut self.entries[at];
-        if !entry.served {
-            // No job ever saw the build that could not be started, so the name is free for another.
-            entry.build = build;
-            return self.load(at, verb, Purpose::Deploy, actions);
+        if let Some(answer) = answer {
+            actions.push(Action::Answer(verb, answer));
         }
-        if entry.build != build {
-            return actions.push(Action::Answer(verb, Answer::OtherBuild));
-        }
-        if entry.quarantined && !force {
-            return actions.push(Action::Answer(verb, Answer::Quarantined(entry.version.clone())));
-        }
-        match entry.state {
-            State::Current => actions.push(Action::Answer(verb, Answer::AlreadyCurrent)),
-            State::Draining => {
-                let replaced = self.take_over(at, Purpose::Deploy, actions);
-                let how = Takeover::Warm;
-                actions.push(Action::Answer(verb, Answer::Deployed { how, replaced }));
+    }
+
+    /// No answer yet if its workers have to be started.
+    fn deploy(
+        &mut self,
+        verb: VerbId,
+        version: Version,
+        build: Build,
+        aim: Aim,
+        force: bool,
+        actions: &mut Vec<Action>,
+    ) -> Option<Answer> {
+        let known = self.roster.find(&version);
+        if let Some(at) = known.filter(|at| self.roster.entries[*at].served) {
+            let entry = &self.roster.entries[at];
+            if entry.build != build {
+                return Some(Answer::OtherBuild);
             }
-            State::Drained | State::Retired | State::Failed | State::Loading => {
-                self.load(at, verb, Purpose::Deploy, actions);
+            if entry.quarantined && !force {
+                return Some(Answer::Quarantined(version));
+            }
+            match (entry.state, aim) {
+                (state @ (State::Current | State::Ramping), _) | (state @ State::Inactive, Aim::Hold) => {
+                    return Some(Answer::Already(state));
+                }
+                _ => {}
+            }
+        }
+        if let Aim::Ramp { share, beside: true } = aim
+            && share > self.roster.free()
+        {
+            return Some(Answer::Misused(Misuse::TooMuch(self.roster.free())));
+        }
+        if let Some(at) = known.filter(|at| self.roster.entries[*at].state.is_warm()) {
+            return Some(self.bring(at, aim, Takeover::Warm, actions));
+        }
+        let at = match known {
+            Some(at) => {
+                // No job ever saw a build that could not be started, so the name is free for another.
+                self.roster.entries[at].build = build;
+                at
+            }
+            None => self.roster.enter(version, build),
+        };
+        self.load(at, verb, Purpose::Deploy(aim), actions);
+        None
+    }
+
+    /// Brings a version whose workers are there to where its deploy aims. There is room for its share: while it was loading, others could
+    /// only lose theirs.
+    fn bring(&mut self, at: usize, aim: Aim, how: Takeover, actions: &mut Vec<Action>) -> Answer {
+        match aim {
+            Aim::Ramp { share, beside } if self.roster.current().is_some() && share > Share::NOBODY => {
+                let left = if beside { Vec::new() } else { self.roster.ramping() };
+                self.roster.give_share(at, share, &left, actions);
+                self.rolled_back = false;
+                Answer::Ramping { share, how }
+            }
+            Aim::Hold | Aim::Ramp { share: Share::NOBODY, .. } => {
+                self.roster.hold(at, actions);
+                Answer::Inactive(how)
+            }
+            Aim::Current | Aim::Ramp { .. } => {
+                let replaced = self.take_over(at, Why::Promoted, actions);
+                Answer::Current { how, replaced }
             }
         }
     }
 
-    fn rollback(&mut self, verb: VerbId, actions: &mut Vec<Action>) {
-        let mut overtaken = None;
-        if let Some(loading) = self.loading.take_if(|loading| loading.purpose == Purpose::Deploy) {
-            overtaken = self.give_up(loading.pool, actions);
+    fn ramp(&mut self, version: &Version, share: Share, actions: &mut Vec<Action>) -> Answer {
+        let at = match self.roster.warm(version) {
+            Ok(at) => at,
+            Err(answer) => return answer,
+        };
+        let state = self.roster.entries[at].state;
+        if state == State::Current {
+            return Answer::Misused(Misuse::IsCurrent(version.clone()));
+        }
+        if share == Share::NOBODY {
+            if state != State::Ramping {
+                return Answer::Already(state);
+            }
+            self.roster.leave(&[at], false, actions);
+            return Answer::Draining;
+        }
+        if self.roster.current().is_none() {
+            return Answer::Misused(Misuse::NothingCurrent);
+        }
+        let most = self.roster.most(at);
+        if share > most {
+            return Answer::Misused(Misuse::TooMuch(most));
+        }
+        if share == self.roster.share(at) {
+            return Answer::Already(state);
+        }
+        self.roster.give_share(at, share, &[], actions);
+        self.rolled_back = false;
+        Answer::Ramping { share, how: Takeover::Warm }
+    }
+
+    fn promote(&mut self, version: &Version, actions: &mut Vec<Action>) -> Answer {
+        match self.roster.warm(version) {
+            Err(answer) => answer,
+            Ok(at) if self.roster.entries[at].state == State::Current => Answer::Already(State::Current),
+            Ok(at) => {
+                let replaced = self.take_over(at, Why::Promoted, actions);
+                Answer::Current { how: Takeover::Warm, replaced }
+            }
+        }
+    }
+
+    fn drain(&mut self, version: &Version, allow_empty: bool, actions: &mut Vec<Action>) -> Answer {
+        let Some(at) = self.roster.find(version) else {
+            return Answer::Misused(Misuse::Unknown(version.clone()));
+        };
+        match self.roster.entries[at].state {
+            State::Current if !allow_empty => Answer::Misused(Misuse::IsCurrent(version.clone())),
+            State::Inactive | State::Ramping | State::Current => {
+                self.roster.leave(&[at], false, actions);
+                Answer::Draining
+            }
+            state => Answer::Already(state),
+        }
+    }
+
+    fn abort(&mut self, actions: &mut Vec<Action>) -> Answer {
+        let ramps = |loading: &mut Loading| matches!(loading.purpose, Purpose::Deploy(Aim::Ramp { .. }));
+        let mut aborted = Vec::new();
+        if let Some(loading) = self.loading.take_if(ramps) {
+            aborted.extend(self.give_up(loading.pool, actions));
             actions.push(Action::Answer(loading.verb, Answer::Overtaken));
         }
-        // Deploys in line were called before this rollback: it undoes them all.
-        for waiting in std::mem::take(&mut self.line) {
-            actions.push(Action::Answer(waiting.verb, Answer::Overtaken));
-            overtaken = Some(waiting.version);
-        }
-        if let Some(version) = overtaken {
+        let ramping = self.roster.ramping();
+        aborted.extend(ramping.iter().map(|at| self.roster.name(*at)));
+        self.roster.leave(&ramping, false, actions);
+        Answer::Aborted(aborted)
+    }
+
+    /// No answer yet if the workers of its target have to be started.
+    fn rollback(&mut self, verb: VerbId, to: Option<Version>, actions: &mut Vec<Action>) -> Option<Answer> {
+        if let Some(version) = self.end_what_is_to_come(actions) {
             // While a cold rollback goes on loading, nothing has been rolled back yet.
             self.rolled_back |= self.loading.is_none();
-            return actions.push(Action::Answer(verb, Answer::EndedDeploy(version)));
+            return Some(Answer::EndedDeploy(version));
         }
-        if self.rolled_back || self.loading.is_some() {
-            return actions.push(Action::Answer(verb, Answer::AlreadyRolledBack));
+        if self.loading.is_some() {
+            return Some(Answer::AlreadyRolledBack);
         }
-        let target = self
-            .current()
-            .and_then(|current| current.before.clone())
-            .and_then(|before| self.entries.iter().position(|entry| entry.version == before));
-        let Some(at) = target else {
-            return actions.push(Action::Answer(verb, Answer::NothingBefore));
+        let current = self.current().map(|current| current.version.clone());
+        if to.is_none() || to == current {
+            let ramping = self.roster.ramping();
+            if let (Some(newest), Some(to)) = (ramping.last(), &current) {
+                let (from, to) = (self.roster.name(*newest), to.clone());
+                self.roster.leave(&ramping, true, actions);
+                self.rolled_back = true;
+                return Some(Answer::RolledBack { from, to, how: Takeover::Warm });
+            }
+            if self.rolled_back || to.is_some() {
+                return Some(Answer::AlreadyRolledBack);
+            }
+        }
+        if let Some(unknown) = to.as_ref().filter(|to| self.roster.find(to).is_none()) {
+            return Some(Answer::Misused(Misuse::Unknown(unknown.clone())));
+        }
+        let target = to.or_else(|| self.current()?.before.clone());
+        let Some(at) = target.and_then(|target| self.roster.find(&target)) else {
+            return Some(Answer::NothingBefore);
         };
-        if self.entries[at].quarantined {
-            let version = self.entries[at].version.clone();
-            return actions.push(Action::Answer(verb, Answer::Quarantined(version)));
+        if self.roster.entries[at].quarantined {
+            return Some(Answer::Quarantined(self.roster.name(at)));
         }
-        match self.entries[at].state {
-            State::Draining => {
-                let from = self.take_over(at, Purpose::Rollback, actions);
-                self.answer_rollback(verb, at, from, Takeover::Warm, actions);
-            }
-            State::Drained | State::Retired | State::Failed => {
-                self.load(at, verb, Purpose::Rollback, actions);
-            }
-            // Neither is before the current version: only one is current, and nothing is loading here.
-            State::Current | State::Loading => actions.push(Action::Answer(verb, Answer::NothingBefore)),
+        if !self.roster.entries[at].state.is_warm() {
+            self.load(at, verb, Purpose::Rollback, actions);
+            return None;
         }
+        let from = self.take_over(at, Why::RolledBack, actions);
+        Some(self.rolled_back_to(at, from, Takeover::Warm))
+    }
+
+    /// Ends the deploy that is loading and the verbs in line, which were called before the rollback that ends them. Returns the version
+    /// of the last.
+    fn end_what_is_to_come(&mut self, actions: &mut Vec<Action>) -> Option<Version> {
+        let mut ended = None;
+        if let Some(loading) = self.loading.take_if(|loading| loading.purpose != Purpose::Rollback) {
+            ended = self.give_up(loading.pool, actions);
+            actions.push(Action::Answer(loading.verb, Answer::Overtaken));
+        }
+        for waiting in std::mem::take(&mut self.line) {
+            actions.push(Action::Answer(waiting.verb, Answer::Overtaken));
+            ended = waiting.what.version().or(ended);
+        }
+        ended
     }
 
     // ---- news of pools ---------------------------------------------------------------------------------------------
 
     fn started(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
         let Some(loading) = self.loading.take_if(|loading| loading.pool == pool) else { return };
-        let Some(at) = self.position(pool) else { return };
-        let replaced = self.take_over(at, loading.purpose, actions);
-        match loading.purpose {
-            Purpose::Deploy => {
-                let how = Takeover::Cold;
-                actions.push(Action::Answer(loading.verb, Answer::Deployed { how, replaced }));
-            }
+        let Some(at) = self.roster.of_pool(pool) else { return };
+        let answer = match loading.purpose {
+            Purpose::Deploy(aim) => self.bring(at, aim, Takeover::Cold, actions),
             Purpose::Rollback => {
-                self.answer_rollback(loading.verb, at, replaced, Takeover::Cold, actions);
+                let from = self.take_over(at, Why::RolledBack, actions);
+                self.rolled_back_to(at, from, Takeover::Cold)
             }
-        }
+        };
+        actions.push(Action::Answer(loading.verb, answer));
     }
 
     fn start_failed(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
@@ -281,52 +398,51 @@ impl Versions {
     }
 
     fn drained(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) = self.position(pool).filter(|at| self.entries[*at].state == State::Draining) {
-            self.set(at, State::Drained, actions);
-            if let Some(current) = self.current().map(|current| current.pool) {
-                self.revision = self.revision.next();
-                actions.push(Action::Publish(current, self.revision));
-            }
+        if let Some(at) = self.of_pool_in(pool, State::Draining) {
+            self.roster.set(at, State::Drained, actions);
+            self.roster.publish(actions);
         }
     }
 
     fn recalled(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) = self.position(pool).filter(|at| self.entries[*at].recalling) {
-            self.entries[at].recalling = false;
+        if let Some(at) = self.roster.of_pool(pool).filter(|at| self.roster.entries[*at].recalling) {
+            self.roster.entries[at].recalling = false;
             // Jobs that name this version are still there, and its own to finish.
             actions.push(Action::Resume(pool));
         }
     }
 
     fn ended(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) = self.position(pool).filter(|at| self.entries[*at].state == State::Drained) {
-            self.set(at, State::Retired, actions);
-            self.forget_oldest(actions);
+        if let Some(at) = self.of_pool_in(pool, State::Drained) {
+            self.roster.set(at, State::Retired, actions);
+            self.roster.forget_oldest(actions);
         }
     }
 
     fn broken(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        let Some(at) = self.position(pool) else { return };
-        let version = self.entries[at].version.clone();
-        match self.entries[at].state {
+        let Some(at) = self.roster.of_pool(pool) else { return };
+        let version = self.roster.name(at);
+        match self.roster.entries[at].state {
             State::Current => {
                 let warm = |entry: &Entry| entry.state == State::Draining && !entry.quarantined;
-                let Some(target) = self.entries.iter().rposition(warm) else {
+                let Some(target) = self.roster.entries.iter().rposition(warm) else {
                     return actions.push(Action::TellBroken(version, Remedy::KeepTrying));
                 };
-                let to = self.entries[target].version.clone();
-                actions.push(Action::TellBroken(version, Remedy::FallBack(to)));
-                self.entries[at].quarantined = true;
-                self.take_over(target, Purpose::Rollback, actions);
+                actions.push(Action::TellBroken(version, Remedy::FallBack(self.roster.name(target))));
+                self.roster.entries[at].quarantined = true;
+                self.take_over(target, Why::FallBack, actions);
                 actions.push(Action::GiveUpPinned(pool));
             }
-            State::Draining => {
-                if !self.entries[at].quarantined {
-                    self.entries[at].quarantined = true;
+            State::Inactive | State::Ramping | State::Draining => {
+                let was = self.roster.entries[at].clone();
+                if !was.quarantined {
+                    self.roster.entries[at].quarantined = true;
                     actions.push(Action::TellBroken(version, Remedy::GiveBack));
                 }
-                if !self.entries[at].recalling {
-                    self.recall(at, actions);
+                if was.state != State::Draining {
+                    self.roster.leave(&[at], true, actions);
+                } else if !was.recalling {
+                    self.roster.recall(at, actions);
                 }
                 actions.push(Action::GiveUpPinned(pool));
             }
@@ -338,94 +454,33 @@ impl Versions {
     // ---- steps -----------------------------------------------------------------------------------------------------
 
     fn load(&mut self, at: usize, verb: VerbId, purpose: Purpose, actions: &mut Vec<Action>) {
-        self.last_pool = self.last_pool.next();
-        let pool = self.last_pool;
-        self.entries[at].pool = pool;
-        self.entries[at].recalling = false;
-        self.set(at, State::Loading, actions);
+        let pool = self.roster.load(at, actions);
         self.loading = Some(Loading { pool, verb, purpose });
-        actions.push(Action::Start(pool, self.entries[at].version.clone()));
     }
 
-    /// Makes this version current: open, swap, narrow. Returns the version that was current.
-    fn take_over(&mut self, at: usize, purpose: Purpose, actions: &mut Vec<Action>) -> Option<Version> {
-        let replaced = self.entries.iter().position(|entry| entry.state == State::Current);
-        let pool = self.entries[at].pool;
-        self.revision = self.revision.next();
-        self.rolled_back = purpose == Purpose::Rollback;
-        self.entries[at].recalling = false;
-        self.entries[at].quarantined = false;
-        self.entries[at].served = true;
-        actions.push(Action::Open(pool));
-        actions.push(Action::Publish(pool, self.revision));
-        self.set(at, State::Current, actions);
-
-        let replaced = replaced?;
-        let replaced_pool = self.entries[replaced].pool;
-        let replaced_name = self.entries[replaced].version.clone();
-        if purpose == Purpose::Deploy {
-            self.entries[at].before = Some(replaced_name.clone());
-        }
-        actions.push(Action::Narrow(replaced_pool));
-        self.set(replaced, State::Draining, actions);
-        if purpose == Purpose::Rollback {
-            self.recall(replaced, actions);
-        }
-        Some(replaced_name)
+    fn take_over(&mut self, at: usize, why: Why, actions: &mut Vec<Action>) -> Option<Version> {
+        self.rolled_back = why != Why::Promoted;
+        self.roster.take_over(at, why, actions)
     }
 
-    /// Begins to move the waiting jobs of this version to where the table sends them.
-    fn recall(&mut self, at: usize, actions: &mut Vec<Action>) {
-        self.entries[at].recalling = true;
-        let pool = self.entries[at].pool;
-        actions.push(Action::Halt(pool));
-        actions.push(Action::Recall(pool));
-    }
-
-    fn answer_rollback(
-        &self,
-        verb: VerbId,
-        at: usize,
-        from: Option<Version>,
-        how: Takeover,
-        actions: &mut Vec<Action>,
-    ) {
-        let to = self.entries[at].version.clone();
-        let from = from.unwrap_or_else(|| to.clone());
-        actions.push(Action::Answer(verb, Answer::RolledBack { from, to, how }));
+    fn rolled_back_to(&self, at: usize, from: Option<Version>, how: Takeover) -> Answer {
+        let to = self.roster.name(at);
+        Answer::RolledBack { from: from.unwrap_or_else(|| to.clone()), to, how }
     }
 
     /// Ends a pool that was loading. Returns its version.
     fn give_up(&mut self, pool: PoolId, actions: &mut Vec<Action>) -> Option<Version> {
-        let at = self.position(pool)?;
+        let at = self.roster.of_pool(pool)?;
         actions.push(Action::Dismiss(pool));
-        let over = if self.entries[at].served { State::Retired } else { State::Failed };
-        self.set(at, over, actions);
-        let version = self.entries[at].version.clone();
-        self.forget_oldest(actions);
+        let over = if self.roster.entries[at].served { State::Retired } else { State::Failed };
+        self.roster.set(at, over, actions);
+        let version = self.roster.name(at);
+        self.roster.forget_oldest(actions);
         Some(version)
     }
 
-    fn set(&mut self, at: usize, state: State, actions: &mut Vec<Action>) {
-        self.entries[at].state = state;
-        actions.push(Action::Tell(self.entries[at].version.clone(), state));
-    }
-
-    fn forget_oldest(&mut self, actions: &mut Vec<Action>) {
-        let before = self.current().and_then(|current| current.before.clone());
-        let is_over = |entry: &Entry| {
-            matches!(entry.state, State::Retired | State::Failed) && Some(&entry.version) != before.as_ref()
-        };
-        if self.entries.iter().filter(|&entry| is_over(entry)).count() > OVER_MAX
-            && let Some(oldest) = self.entries.iter().position(is_over)
-        {
-            let forgotten = self.entries.remove(oldest);
-            actions.push(Action::Forget(forgotten.version));
-        }
-    }
-
-    fn position(&self, pool: PoolId) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.pool == pool)
+    fn of_pool_in(&self, pool: PoolId, state: State) -> Option<usize> {
+        self.roster.of_pool(pool).filter(|at| self.roster.entries[*at].state == state)
     }
 }
 

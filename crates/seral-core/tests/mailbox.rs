@@ -9,11 +9,11 @@
 //!
 //! | theme | states, capacity 1 + 2 | operations, the same |
 //! |---|---|---|
-//! | [`LINE`] | 8,969 + 5,549 | 24,132 + 14,153 |
+//! | [`LINE`] | 17,159 + 11,351 | 48,589 + 30,316 |
 //! | [`PINNED_LINE`] | 3,586 + 3,648 | 7,054 + 6,600 |
 //! | [`POLLED`] (capacity 3, five operations) | 487 | 883 |
 //! | [`WORKERS`] | 17,656 + 14,405 | 45,585 + 39,277 |
-//! | [`DRAIN`] | 7,800 + 5,904 | 24,791 + 18,484 |
+//! | [`DRAIN`] | 15,028 + 11,724 | 59,613 + 45,833 |
 //! | [`RECALL`] | 16,610 + 13,242 | 38,506 + 31,184 |
 //! | [`FENCE`] | 16,339 + 18,505 | 29,490 + 34,933 |
 //! | [`ALL`] (two operations) | 13,624 + 12,458 | 38,440 + 36,065 |
@@ -35,7 +35,7 @@
 //!   or `take` keeps the wake-up on its way; two wake-ups at once; a woken worker stays idle; `hurry` at the first look;
 //!   `dismiss` wakes nobody or keeps the worker among the idle; a new worker inherits the dismissal; `give_back` in reverse;
 //!   `detach` keeps its share; a halted mailbox gives jobs;
-//! - end: leased, in transit or pins away not counted; `take`, `detach`, `arrived`, `unpin_away`, `narrow` and `shut`
+//! - end: `reserve` keeps it closing, or wakes no sender; leased, in transit or pins away not counted; `take`, `detach`, `arrived`, `unpin_away`, `narrow` and `shut`
 //!   do not look round; announced twice; the gate stays; idle workers are not woken, or wait again; opened after the end;
 //!   `recall` takes pinned jobs.
 //!
@@ -109,6 +109,8 @@ enum Step {
     Shut,
     /// The gate lets all jobs in.
     Open,
+    /// The gate lets only pinned jobs in, and it does not drain.
+    Reserve,
     /// Workers take nothing more.
     Halt,
     /// Workers take again.
@@ -300,6 +302,7 @@ impl World {
             Narrow => self.gate != Gate::Pinned,
             Shut => self.gate != Gate::Shut,
             Open => self.gate != Gate::Open,
+            Reserve => self.gate != Gate::Pinned || self.closing,
             Halt => !self.halted,
             Resume => self.halted,
             Recall | PinAway | Steady => true,
@@ -334,7 +337,8 @@ impl World {
             Attach(worker) => self.attach(worker),
             Narrow => self.close(Gate::Pinned)?,
             Shut => self.close(Gate::Shut)?,
-            Open => self.open()?,
+            Open => self.open(Gate::Open)?,
+            Reserve => self.open(Gate::Pinned)?,
             Halt => {
                 self.mailbox.halt();
                 self.halted = true;
@@ -550,13 +554,17 @@ impl World {
         Ok(())
     }
 
-    fn open(&mut self) -> Checked {
-        match self.mailbox.open() {
+    fn open(&mut self, gate: Gate) -> Checked {
+        let opened = if gate == Gate::Open { self.mailbox.open() } else { self.mailbox.reserve() };
+        match opened {
             Ok(wakes) => {
                 ensure!(!self.drained, "opened after it was drained");
-                self.gate = Gate::Open;
+                self.gate = gate;
                 self.closing = false;
-                self.deliver(wakes)
+                self.deliver(wakes)?;
+                let waits_in_vain = gate == Gate::Pinned && self.in_line(false) > 0;
+                ensure!(!waits_in_vain, "the gate narrowed, and a sender waits un-woken");
+                Ok(())
             }
             Err(_) => {
                 ensure!(self.drained, "not opened, and it was not drained");
@@ -1004,7 +1012,7 @@ impl Hasher for Mixer {
 const LINE: Theme = Theme {
     senders: &[Push(Outside, false), Retry(1), Retry(2), Retry(3), Cancel(1), Cancel(2), Cancel(3)],
     workers: BOTH_TAKE,
-    control: &[Narrow, Open, Halt, Resume],
+    control: &[Narrow, Open, Reserve, Halt, Resume],
     parked: true,
     operations: 4,
 };
@@ -1040,7 +1048,7 @@ const WORKERS: Theme = Theme {
 const DRAIN: Theme = Theme {
     senders: &[Push(Outside, true)],
     workers: &[Take(0), Take(1), Fail(0), Kill(0)],
-    control: &[Narrow, Open, PinAway, Steady, UnpinAway],
+    control: &[Narrow, Open, Reserve, PinAway, Steady, UnpinAway],
     parked: true,
     operations: 4,
 };

@@ -1,6 +1,8 @@
 //! Every short history of [`Versions`], enumerated; its actions are carried out on toy pools, and the promises are checked.
 //!
-//! Enumerated are all 117,616 histories of seven events that begin with nothing, with the verbs [`TWO`], and all 220,754
+//! With every verb, enumerated are all 468,638 histories of five events on two versions that follow on one deploy
+//! ([`ALL_ON_TWO`]), and 52,258 histories of four events that follow when two of three are being ramped ([`TWO_RAMPED`]). Of the
+//! verbs of the beginning, deploy and rollback, enumerated are all 117,616 histories of seven events that begin with nothing, with the verbs [`TWO`], and all 220,754
 //! histories of six events that follow on two deploys, with the verbs [`THREE`]. With deploys by force, enumerated are all
 //! histories of five events: 67,863 that follow on two deploys and 81,423 that follow on a fall back, with the verbs
 //! [`TWO_FORCED`], and 69,255 that follow on three deploys, with the verbs [`THREE_FORCED`]. News of pools comes when it can
@@ -9,8 +11,9 @@
 //! again. All other news is stale: it is tried two events before the end (54,325, 58,832, 11,714, 13,652 and 14,831 times)
 //! and must change nothing, so no history needs to go on after it.
 //!
-//! Between any two actions: from the first takeover on, the pool that is published is open and not halted. After each event:
-//! at most one version is current, and it is the published one; only its pool is open; each publication has the next revision;
+//! Between any two actions: all pools that the published table gives new jobs to are open and not halted. After each event:
+//! at most one version is current, and it is the published one; only pools that get new jobs are open; who is ramped has a share, who is
+//! held waits for jobs that name it, and nobody else; each publication has the next revision;
 //! no call was answered twice, and calls are pending only while a pool loads; a call that is refused changed nothing; a start
 //! that failed put only its own version away; a rollback waits only for a cold start, leaves no earlier deploy behind, and
 //! does not go back again after a rollback or a fall back; a halted pool is being recalled, and only a halted pool is;
@@ -25,6 +28,13 @@
 //!
 //! # Mutations of the machine that were seen to fail
 //!
+//! - shares: whoever takes over keeps its share, or what was left does; a promotion leaves what is ramped, a fall back ends it; a
+//!   larger canary does not get what the one before it had; too much is not refused, on deploy or ramp; *beside* turned round; who
+//!   drained is ramped and not opened; left and not recalled;
+//! - holding: a held version is opened, does not serve, counts as never seen, or stays in the table when it broke;
+//! - verbs on shares: a canary or a ramp does not end the memory of a rollback; a rollback of a ramp is not remembered, or leaves but
+//!   one; an abort leaves nobody, or ends any deploy; the current version is drained; a stale verb takes effect; a quarantined version
+//!   is promoted;
 //! - takeover: published before opened; the replaced pool narrowed before the swap, or not at all; the replaced version stays
 //!   current; no new revision, on a takeover or a drain; a state that is not told; a pool number given twice;
 //! - verbs: an overtaken deploy, loading or in line, is not answered; a failed start is not answered, or twice; another build is
@@ -54,17 +64,21 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use seral_core::id::PoolId;
-use seral_core::id::Revision;
 use seral_core::id::VerbId;
 use seral_core::id::Version;
+use seral_core::routing::RoutingTable;
+use seral_core::share::Share;
 use seral_core::versions::Action;
+use seral_core::versions::Aim;
 use seral_core::versions::Answer;
 use seral_core::versions::Build;
 use seral_core::versions::Entry;
 use seral_core::versions::Event;
+use seral_core::versions::Misuse;
 use seral_core::versions::Remedy;
 use seral_core::versions::State;
 use seral_core::versions::Takeover;
+use seral_core::versions::Verb as What;
 use seral_core::versions::Versions;
 
 /// At most so many versions that are over are remembered, and one more as the target of a rollback.
@@ -79,7 +93,58 @@ enum Verb {
     Deploy(&'static str, &'static str),
     /// The same, though the version may be quarantined.
     Force(&'static str, &'static str),
+    /// Deployed to get only jobs that name it.
+    Hold(&'static str),
+    /// Deployed to get so many percent, in the place of others or beside them.
+    Canary(&'static str, u16),
+    Beside(&'static str, u16),
+    /// Another share.
+    Ramp(&'static str, u16),
+    Promote(&'static str),
+    Drain(&'static str),
+    /// The same, though it may be current.
+    Empty(&'static str),
     Rollback,
+    RollbackTo(&'static str),
+    Abort,
+}
+
+impl Verb {
+    fn is_rollback(self) -> bool {
+        matches!(self, Rollback | RollbackTo(_))
+    }
+
+    /// As the machine is told. Unless it says otherwise, a version is of build a.
+    fn what(self) -> What {
+        let deploy = |name: &str, build: &str, aim, force| What::Deploy {
+            version: name.into(),
+            build: Build(build.to_owned()),
+            aim,
+            force,
+        };
+        match self {
+            Deploy(name, build) => deploy(name, build, Aim::Current, false),
+            Force(name, build) => deploy(name, build, Aim::Current, true),
+            Hold(name) => deploy(name, "a", Aim::Hold, false),
+            Canary(name, share) => {
+                deploy(name, "a", Aim::Ramp { share: percent(share), beside: false }, false)
+            }
+            Beside(name, share) => {
+                deploy(name, "a", Aim::Ramp { share: percent(share), beside: true }, false)
+            }
+            Ramp(name, share) => What::Ramp { version: name.into(), share: percent(share) },
+            Promote(name) => What::Promote(name.into()),
+            Drain(name) => What::Drain { version: name.into(), allow_empty: false },
+            Empty(name) => What::Drain { version: name.into(), allow_empty: true },
+            Rollback => What::Rollback { to: None },
+            RollbackTo(name) => What::Rollback { to: Some(name.into()) },
+            Abort => What::Abort,
+        }
+    }
+}
+
+fn percent(percent: u16) -> Share {
+    Share::of_ten_thousand(percent * 100).expect("a share")
 }
 
 /// What can happen, with pools by their number.
@@ -120,6 +185,8 @@ struct Pool {
     life: Life,
     halted: bool,
     recalling: bool,
+    /// It was narrowed, so that it drains as soon as it has nothing left.
+    closing: bool,
 }
 
 /// The machine, and a view of the world in which its actions have been carried out.
@@ -128,7 +195,11 @@ struct Community {
     versions: Versions,
     /// By number, from 1.
     pools: Vec<Pool>,
+    /// The current pool of the table that was published last.
     published: Option<u64>,
+    /// The pools of that table to which jobs go that name no version.
+    takers: BTreeSet<u64>,
+    table: RoutingTable<PoolId>,
     revision: u64,
     /// The version that was current before the one that is.
     replaced: Option<Version>,
@@ -154,8 +225,10 @@ struct Community {
 struct Call {
     verb: Verb,
     answer: Option<Answer>,
-    /// For a rollback: what was before the version that was current when it was called.
+    /// For a rollback: what it is to go back to.
     target: Option<Version>,
+    /// What was being ramped when it was called.
+    ramping: Vec<Version>,
 }
 
 type Checked = Result<(), String>;
@@ -169,12 +242,26 @@ macro_rules! ensure {
     };
 }
 
+impl Pool {
+    fn open(&mut self, gate: Gate) -> Checked {
+        ensure!(self.life == Life::Running, "a pool was opened that cannot be: {self:?}");
+        self.gate = gate;
+        self.closing = false;
+        self.halted = false;
+        // A recall looks at `is_recalling` after each slice, and ends.
+        self.recalling = false;
+        Ok(())
+    }
+}
+
 impl Community {
     fn new() -> Self {
         Self {
             versions: Versions::new(),
             pools: Vec::new(),
             published: None,
+            takers: BTreeSet::new(),
+            table: RoutingTable::empty(),
             revision: 0,
             replaced: None,
             told: BTreeMap::new(),
@@ -220,13 +307,7 @@ impl Community {
     fn event(&self, step: Step) -> Event {
         let verb = VerbId::new(self.calls.len() as u64);
         match step {
-            Call(Deploy(name, build)) => {
-                Event::Deploy { verb, version: name.into(), build: Build(build.to_owned()), force: false }
-            }
-            Call(Force(name, build)) => {
-                Event::Deploy { verb, version: name.into(), build: Build(build.to_owned()), force: true }
-            }
-            Call(Rollback) => Event::Rollback { verb },
+            Call(called) => Event::Called { verb, expected: None, what: called.what() },
             Started(pool) => Event::Started(PoolId::new(pool)),
             StartFailed(pool) => Event::StartFailed(PoolId::new(pool)),
             Drained(pool) => Event::Drained(PoolId::new(pool)),
@@ -244,9 +325,7 @@ impl Community {
             Started(number) | StartFailed(number) => {
                 pool(number).is_some_and(|pool| pool.life == Life::Loading)
             }
-            Drained(number) => {
-                pool(number).is_some_and(|pool| pool.life == Life::Running && pool.gate != Gate::Open)
-            }
+            Drained(number) => pool(number).is_some_and(|pool| pool.life == Life::Running && pool.closing),
             Recalled(number) => pool(number).is_some_and(|pool| pool.recalling),
             Ended(number) => pool(number).is_some_and(|pool| pool.life == Life::Drained),
             Broken(number) => pool(number).is_some_and(|pool| pool.life == Life::Running),
@@ -257,8 +336,11 @@ impl Community {
         let event = self.event(step);
         let possible = self.is_possible(step);
         if let Call(verb) = step {
-            let target = self.versions.current().and_then(|current| current.before.clone());
-            self.calls.push(Call { verb, answer: None, target });
+            let target = match verb {
+                RollbackTo(name) => Some(name.into()),
+                _ => self.versions.current().and_then(|current| current.before.clone()),
+            };
+            self.calls.push(Call { verb, answer: None, target, ramping: self.ramping() });
         }
         let before = self.versions.clone();
         let went_back = self.went_back;
@@ -275,7 +357,7 @@ impl Community {
         }
         match step {
             StartFailed(_) => check_failed_start(&actions)?,
-            Call(Rollback) => self.check_rollback(&before, went_back)?,
+            Call(verb) if verb.is_rollback() => self.check_rollback(&before, verb, went_back)?,
             Broken(pool) => self.check_broken(pool, &before, &actions)?,
             _ => {}
         }
@@ -315,18 +397,21 @@ impl Community {
                 let version = self.pool(pool.get()).version.clone();
                 self.end_quarantine(&version)?;
                 let pool = self.pool(pool.get());
-                ensure!(pool.life == Life::Running, "a pool was opened that cannot be: {pool:?}");
-                pool.gate = Gate::Open;
-                pool.halted = false;
-                // A recall looks at `is_recalling` after each slice, and ends.
-                pool.recalling = false;
+                pool.open(Gate::Open)?;
             }
-            Action::Publish(pool, revision) => self.publish(pool.get(), *revision)?,
+            Action::Reserve(pool) => {
+                ensure!(!self.takers.contains(&pool.get()), "a pool was reserved that takes all jobs");
+                let version = self.pool(pool.get()).version.clone();
+                self.end_quarantine(&version)?;
+                self.pool(pool.get()).open(Gate::Pinned)?;
+            }
+            Action::Publish(table) => self.publish(table)?,
             Action::Narrow(pool) => {
-                ensure!(self.published != Some(pool.get()), "the current pool was narrowed");
+                ensure!(!self.takers.contains(&pool.get()), "a pool was narrowed that takes all jobs");
                 let pool = self.pool(pool.get());
-                ensure!(pool.gate == Gate::Open, "narrowed, and it was not open: {pool:?}");
+                ensure!(!pool.closing && pool.gate != Gate::Shut, "narrowed, and it was not open: {pool:?}");
                 pool.gate = Gate::Pinned;
+                pool.closing = true;
             }
             Action::Halt(pool) => self.pool(pool.get()).halted = true,
             Action::Recall(pool) => {
@@ -363,6 +448,10 @@ impl Community {
             Action::Tell(version, state) => {
                 self.told.insert(version.clone(), *state);
             }
+            Action::TellShare(version, share) => {
+                let has = self.share(version);
+                ensure!(has == *share, "{version} was told to have {share}, and has {has}");
+            }
             Action::Answer(verb, answer) => self.answer(*verb, answer)?,
         }
         self.check_moment(action)
@@ -378,18 +467,35 @@ impl Community {
             life: Life::Loading,
             halted: false,
             recalling: false,
+            closing: false,
         });
         Ok(())
     }
 
-    fn publish(&mut self, pool: u64, revision: Revision) -> Checked {
+    fn publish(&mut self, table: &RoutingTable<PoolId>) -> Checked {
+        let revision = table.revision;
         ensure!(revision.get() == self.revision + 1, "revision {revision} follows {}", self.revision);
         self.revision += 1;
-        if let Some(replaced) = self.published.replace(pool).filter(|replaced| *replaced != pool) {
-            self.replaced = Some(self.pool(replaced).version.clone());
+        let current = table.current.map(PoolId::get);
+        if current != self.published {
+            self.replaced = self.published.map(|replaced| self.pool(replaced).version.clone());
             self.ended_deploy = false;
+            self.published = current;
         }
+        self.takers = table.takers().map(|pool| pool.get()).collect();
+        self.table = table.clone();
         Ok(())
+    }
+
+    /// Those of which it was told last that they are being ramped.
+    fn ramping(&self) -> Vec<Version> {
+        let entries = self.versions.entries().iter().map(|entry| entry.version.clone());
+        entries.filter(|version| self.told.get(version) == Some(&State::Ramping)).collect()
+    }
+
+    /// The share of a version in the table that was published last.
+    fn share(&self, version: &Version) -> Share {
+        self.table.serving(version).map_or(Share::NOBODY, |pool| self.table.shares.of(pool))
     }
 
     /// A version that is quarantined becomes current.
@@ -437,54 +543,137 @@ impl Community {
         let Some(call) = self.calls.get_mut(at) else { return Err(format!("nobody called {verb}")) };
         ensure!(call.answer.is_none(), "call {verb} was answered twice: {:?}, {answer:?}", call.answer);
         call.answer = Some(answer.clone());
+        let call = call.clone();
         let target = call.target.clone();
         match (call.verb, answer) {
-            (Deploy(name, build) | Force(name, build), Answer::Deployed { replaced, .. }) => {
+            (
+                Deploy(name, _) | Force(name, _) | Canary(name, _) | Beside(name, _) | Promote(name),
+                Answer::Current { replaced, .. },
+            ) => {
                 ensure!(*replaced == self.replaced, "{:?} was replaced, not {replaced:?}", self.replaced);
+                ensure!(self.is_current(&name.into()), "{name} is not current");
+                ensure!(self.takers.len() == 1, "{name} is current, and jobs go to {:?}", self.takers);
                 self.went_back = false;
-                let build = Build(build.to_owned());
-                let served = self.builds.entry(name.into()).or_insert_with(|| build.clone());
-                ensure!(*served == build, "{name} is served by two builds");
+                self.serves(call.verb)?;
                 if let Some(replaced) = replaced {
                     self.before.insert(name.into(), replaced.clone());
                 }
             }
-            (Deploy(name, build) | Force(name, build), Answer::AlreadyCurrent) => {
-                ensure!(self.is_current(&name.into()), "{name} is not current");
-                ensure!(self.builds.get(&name.into()).is_some_and(|served| served.0 == build), "wrong build");
+            (Canary(name, part) | Beside(name, part) | Ramp(name, part), Answer::Ramping { share, .. }) => {
+                ensure!(*share == percent(part), "{name} was to have {part} %, and has {share}");
+                ensure!(self.ramping().contains(&name.into()), "{name} is not ramped");
+                let alone = !matches!(call.verb, Canary(..)) || self.ramping().len() == 1;
+                ensure!(alone, "{name} was to take the place of {:?}", self.ramping());
+                (self.went_back, self.ended_deploy) = (false, false);
+                self.serves(call.verb)?;
             }
+            (Hold(name), Answer::Inactive(_)) => {
+                let told = self.told.get(&name.into());
+                ensure!(told == Some(&State::Inactive), "{name} was to be held, and is {told:?}");
+                self.serves(call.verb)?;
+            }
+            (Drain(name) | Empty(name) | Ramp(name, 0), Answer::Draining) => {
+                let told = self.told.get(&name.into());
+                ensure!(told == Some(&State::Draining), "{name} was to drain, and is {told:?}");
+            }
+            (Rollback | RollbackTo(_), Answer::Already(_)) => return Err("a rollback".to_owned()),
+            (verb, Answer::Already(state)) => {
+                let name = verb.what().version();
+                let is = name.as_ref().and_then(|name| self.told.get(name));
+                ensure!(is == Some(state), "{name:?} was said to be {state:?}, and is {is:?}");
+            }
+            (Abort, Answer::Aborted(versions)) => {
+                ensure!(self.ramping().is_empty(), "aborted, and {:?} is ramped", self.ramping());
+                for ramped in &call.ramping {
+                    ensure!(versions.contains(ramped), "{ramped} was ramped, and {versions:?} aborted");
+                }
+            }
+            (verb, Answer::Misused(misuse)) => self.check_misuse(verb, misuse)?,
             (Deploy(name, build) | Force(name, build), Answer::OtherBuild) => {
                 let served = self.builds.get(&name.into());
                 ensure!(served.is_some_and(|served| served.0 != build), "{name} was refused: {served:?}");
             }
-            (Deploy(name, _), Answer::Quarantined(version)) => {
+            (
+                Deploy(name, _)
+                | Hold(name)
+                | Canary(name, _)
+                | Beside(name, _)
+                | Ramp(name, _)
+                | Promote(name),
+                Answer::Quarantined(version),
+            ) => {
                 ensure!(version.as_str() == name, "{version} is not what was deployed");
                 ensure!(self.quarantined.contains(version), "{version} was refused, and is not quarantined");
             }
-            (Deploy(..) | Force(..), Answer::StartFailed | Answer::Overtaken) => {}
-            (Rollback, Answer::RolledBack { from, to, .. }) => {
-                ensure!(self.is_current(to), "rolled back to {to}, which is not current");
-                ensure!(target.as_ref() == Some(to), "rolled back to {to}, and {target:?} was before");
-                ensure!(self.replaced.as_ref() == Some(from), "{:?} was left, not {from}", self.replaced);
+            (
+                Deploy(..) | Force(..) | Hold(_) | Canary(..) | Beside(..),
+                Answer::StartFailed | Answer::Overtaken,
+            )
+            | (Ramp(..) | Promote(_) | Drain(_) | Empty(_), Answer::Overtaken) => {}
+            (Rollback | RollbackTo(_), Answer::RolledBack { from, to, .. }) => {
+                self.check_rolled_back(&call, from, to)?;
                 self.went_back = true;
             }
-            (Rollback, Answer::Quarantined(version)) => {
+            (Rollback | RollbackTo(_), Answer::Quarantined(version)) => {
                 ensure!(target.as_ref() == Some(version), "{version} was refused, and {target:?} was before");
                 ensure!(self.quarantined.contains(version), "{version} was refused, and is not quarantined");
             }
-            (Rollback, Answer::NothingBefore) => {
+            (Rollback | RollbackTo(_), Answer::NothingBefore) => {
                 ensure!(target.is_none(), "{target:?} was before, and was not found");
             }
-            (Rollback, Answer::EndedDeploy(_)) => self.ended_deploy = true,
-            (Rollback, Answer::AlreadyRolledBack) => {
-                let loads = self.calls.iter().any(|call| call.verb == Rollback && call.answer.is_none());
-                ensure!(self.went_back || self.ended_deploy || loads, "nothing was rolled back");
+            (Rollback | RollbackTo(_), Answer::EndedDeploy(_)) => self.ended_deploy = true,
+            (Rollback | RollbackTo(_), Answer::AlreadyRolledBack) => {
+                let loads = self.calls.iter().any(|call| call.verb.is_rollback() && call.answer.is_none());
+                let there = matches!(call.verb, RollbackTo(name) if self.is_current(&name.into()));
+                ensure!(self.went_back || self.ended_deploy || loads || there, "nothing was rolled back");
             }
-            (Rollback, Answer::StartFailed) => {
+            (Rollback | RollbackTo(_), Answer::StartFailed) => {
                 self.ended_deploy = false;
             }
             (verb, answer) => return Err(format!("{verb:?} was answered by {answer:?}")),
         }
+        Ok(())
+    }
+
+    fn check_rolled_back(&self, call: &Call, from: &Version, to: &Version) -> Checked {
+        ensure!(self.is_current(to), "rolled back to {to}, which is not current");
+        ensure!(self.takers.len() == 1, "rolled back, and jobs go to {:?}", self.takers);
+        if call.ramping.last() == Some(from) {
+            return Ok(());
+        }
+        let target = &call.target;
+        ensure!(target.as_ref() == Some(to), "rolled back to {to}, and {target:?} was before");
+        ensure!(self.replaced.as_ref() == Some(from), "{:?} was left, not {from}", self.replaced);
+        Ok(())
+    }
+
+    /// The build of a version that is deployed by this has seen jobs from now on.
+    fn serves(&mut self, verb: Verb) -> Checked {
+        let What::Deploy { version, build, .. } = verb.what() else { return Ok(()) };
+        let served = self.builds.entry(version).or_insert_with(|| build.clone());
+        ensure!(*served == build, "{verb:?} is served by another build: {served:?}");
+        Ok(())
+    }
+
+    fn check_misuse(&self, verb: Verb, misuse: &Misuse) -> Checked {
+        let version = verb.what().version();
+        let state = version.as_ref().and_then(|version| self.told.get(version)).copied();
+        let has = version.map_or(Share::NOBODY, |version| self.share(&version));
+        let is_right = match misuse {
+            Misuse::Unknown(_) => state.is_none(),
+            Misuse::NotRunning(_, said) => state == Some(*said) && !said.is_warm(),
+            Misuse::IsCurrent(_) => state == Some(State::Current) && matches!(verb, Ramp(..) | Drain(_)),
+            Misuse::NothingCurrent => self.published.is_none(),
+            Misuse::TooMuch(most) => match verb {
+                Beside(_, share) | Ramp(_, share) => {
+                    let free = self.table.shares.free();
+                    percent(share) > *most && most.get() == has.get() + free.get()
+                }
+                _ => false,
+            },
+            misuse => return Err(format!("nobody knows of {misuse:?}")),
+        };
+        ensure!(is_right, "{verb:?} was answered by {misuse:?}, and the version is {state:?}");
         Ok(())
     }
 
@@ -497,10 +686,11 @@ impl Community {
 
     /// What holds at every moment, also between two actions.
     fn check_moment(&self, action: &Action) -> Checked {
-        let Some(published) = self.published else { return Ok(()) };
-        let pool = usize::try_from(published - 1).ok().and_then(|at| self.pools.get(at));
-        let serves = pool.is_some_and(|pool| pool.gate == Gate::Open && !pool.halted);
-        ensure!(serves, "after {action:?} new jobs go to {pool:?}");
+        for taker in &self.takers {
+            let pool = usize::try_from(taker - 1).ok().and_then(|at| self.pools.get(at));
+            let serves = pool.is_some_and(|pool| pool.gate == Gate::Open && !pool.halted);
+            ensure!(serves, "after {action:?} new jobs go to {pool:?}");
+        }
         Ok(())
     }
 
@@ -514,7 +704,7 @@ impl Community {
         ensure!(self.versions.revision().get() == self.revision, "not the revision that was published");
         for (number, pool) in (1..).zip(&self.pools) {
             let open = pool.gate == Gate::Open;
-            ensure!(open == (Some(number) == current), "pool {number}, current {current:?}: {pool:?}");
+            ensure!(open == self.takers.contains(&number), "pool {number}, of {:?}: {pool:?}", self.takers);
             let recalling = self.versions.is_recalling(PoolId::new(number));
             ensure!(pool.life != Life::Running || !pool.halted || recalling, "pool {number} stays halted");
             ensure!(!recalling || pool.halted, "pool {number} has nothing to recall: {pool:?}");
@@ -528,6 +718,7 @@ impl Community {
             ensure!(entry.quarantined == quarantined, "{entry:?} is to be quarantined: {quarantined}");
             ensure!(!quarantined || entry.state != State::Current, "quarantined and current: {entry:?}");
         }
+        self.check_table()?;
         for draining in self.versions.entries().iter().filter(|entry| entry.state == State::Draining) {
             let at = usize::try_from(draining.pool.get() - 1).expect("pools are few");
             let gate = if draining.quarantined { Gate::Shut } else { Gate::Pinned };
@@ -536,6 +727,26 @@ impl Community {
         let loading = self.pools.iter().any(|pool| pool.life == Life::Loading);
         let pending = !self.unanswered().is_empty();
         ensure!(loading == pending, "a pool is loading: {loading}, a call is pending: {pending}");
+        Ok(())
+    }
+
+    /// Everybody is in the table as their state says.
+    fn check_table(&self) -> Checked {
+        for entry in self.versions.entries() {
+            let at = usize::try_from(entry.pool.get() - 1).expect("pools are few");
+            let share = self.table.shares.of(&entry.pool);
+            let is_current = entry.state == State::Current;
+            let all = if is_current { self.table.shares.free() } else { share };
+            ensure!(all == self.versions.share(&entry.version), "{entry:?} has {all} in the table");
+            let ramps = entry.state == State::Ramping;
+            ensure!(ramps == (share > Share::NOBODY), "{entry:?} has a share of {share}");
+            let served = self.table.serving(&entry.version) == Some(&entry.pool);
+            ensure!(served == entry.state.is_warm(), "{entry:?} serves those that name it: {served}");
+            let pool = &self.pools[at];
+            let reserved = pool.gate == Gate::Pinned && !pool.closing;
+            ensure!(reserved == (entry.state == State::Inactive), "{entry:?} has {pool:?}");
+            ensure!(!ramps || !entry.quarantined, "quarantined, and new jobs go to {entry:?}");
+        }
         Ok(())
     }
 
@@ -564,7 +775,12 @@ impl Community {
         let current = target.map_or(before.current(), Some).map(|entry| entry.pool.get());
         ensure!(self.published == current, "pool {current:?} is to be current, not {:?}", self.published);
         let swapped = self.versions.revision() != before.revision();
-        ensure!(swapped == target.is_some(), "{:?} broke, and the table changed: {swapped}", broken.state);
+        let gave_up = matches!(broken.state, State::Inactive | State::Ramping);
+        ensure!(
+            swapped == (target.is_some() || gave_up),
+            "{:?} broke, and the table changed: {swapped}",
+            broken.state
+        );
         let left = usize::try_from(number - 1).ok().and_then(|at| self.pools.get(at));
         let given_back = left.is_some_and(|pool| pool.gate == Gate::Shut && pool.halted && pool.recalling);
         ensure!(given_back, "{} broke, and its jobs wait in {left:?}", broken.version);
@@ -576,7 +792,9 @@ impl Community {
     /// A call that is refused, or finds what it asks for, changes nothing.
     fn check_refusal(&self, before: &Versions, actions: &[Action]) -> Checked {
         if let Some(
-            Answer::AlreadyCurrent
+            Answer::Already(_)
+            | Answer::Misused(_)
+            | Answer::Conflict(_)
             | Answer::OtherBuild
             | Answer::Quarantined(_)
             | Answer::AlreadyRolledBack
@@ -593,22 +811,27 @@ impl Community {
 
     /// A rollback waits for nothing but a cold start of its own, leaves no earlier call behind, and does not repeat what was
     /// done.
-    fn check_rollback(&self, before: &Versions, went_back: bool) -> Checked {
+    fn check_rollback(&self, before: &Versions, verb: Verb, went_back: bool) -> Checked {
         let entries = before.entries();
         let answer = self.calls.last().and_then(|call| call.answer.as_ref());
         let again = matches!(answer, Some(Answer::AlreadyRolledBack | Answer::EndedDeploy(_)));
-        ensure!(!went_back || again, "the last takeover went back, and a rollback was answered {answer:?}");
+        let named = verb != Rollback;
+        // A fall back leaves what is being ramped where it is.
+        let from_a_ramp = self.calls.last().is_some_and(|call| !call.ramping.is_empty());
+        ensure!(
+            named || from_a_ramp || !went_back || again,
+            "the last takeover went back, and a rollback was answered {answer:?}"
+        );
         let unanswered = self.unanswered();
-        let deploys = unanswered.iter().filter(|call| self.calls[**call].verb != Rollback).count();
+        let deploys = unanswered.iter().filter(|call| !self.calls[**call].verb.is_rollback()).count();
         ensure!(deploys == 0, "a deploy that was called before a rollback is still to come");
         let called_now = self.calls.len() - 1;
         if unanswered.contains(&called_now) {
-            let current = entries.iter().find(|entry| entry.state == State::Current);
-            let before = current.and_then(|current| current.before.as_ref());
-            let target = entries.iter().find(|entry| Some(&entry.version) == before);
+            let target = self.calls[called_now].target.as_ref();
+            let target = entries.iter().find(|entry| Some(&entry.version) == target);
             let state = target.map(|target| target.state);
             ensure!(
-                matches!(state, Some(State::Drained | State::Retired)),
+                matches!(state, Some(State::Drained | State::Retired | State::Failed)),
                 "a rollback waits, and its target was {state:?}"
             );
         }
@@ -714,6 +937,57 @@ const THREE_LIVE: &[Step] = &[
     Started(3),
 ];
 
+/// Every verb, on two versions.
+const ALL_ON_TWO: &[Verb] = &[
+    Deploy("1", "a"),
+    Deploy("2", "a"),
+    Hold("2"),
+    Canary("2", 5),
+    Ramp("2", 50),
+    Ramp("2", 0),
+    Promote("2"),
+    Promote("1"),
+    Drain("2"),
+    Rollback,
+    RollbackTo("1"),
+    Abort,
+];
+/// Two versions that are ramped beside a third.
+const TWO_RAMPED: &[Verb] = &[
+    Deploy("1", "a"),
+    Canary("2", 30),
+    Beside("2", 60),
+    Beside("3", 60),
+    Ramp("2", 100),
+    Ramp("3", 10),
+    Promote("3"),
+    Drain("3"),
+    Empty("1"),
+    Rollback,
+    Abort,
+];
+/// Version 1 is current.
+const ONE_LIVE: &[Step] = &[Call(Deploy("1", "a")), Started(1)];
+/// Version 1 is current, versions 2 and 3 have shares.
+const TWO_RAMPING: &[Step] = &[
+    Call(Deploy("1", "a")),
+    Started(1),
+    Call(Canary("2", 30)),
+    Started(2),
+    Call(Beside("3", 60)),
+    Started(3),
+];
+
+#[test]
+fn every_history_of_five_events_with_every_verb_keeps_every_promise() {
+    assert!(explore(ONE_LIVE, ALL_ON_TWO, 5) >= 468_000, "the search has become smaller");
+}
+
+#[test]
+fn every_history_of_four_events_while_two_are_ramped_keeps_every_promise() {
+    assert!(explore(TWO_RAMPING, TWO_RAMPED, 4) >= 52_000, "the search has become smaller");
+}
+
 #[test]
 fn every_history_of_seven_events_keeps_every_promise() {
     assert!(explore(&[], TWO, 7) >= 117_000, "the search has become smaller");
@@ -742,7 +1016,7 @@ fn every_history_with_force_of_five_events_after_three_deploys_keeps_every_promi
 // ---- scenarios -----------------------------------------------------------------------------------------------------
 
 fn deployed(how: Takeover, replaced: &str) -> Answer {
-    Answer::Deployed { how, replaced: Some(replaced.into()) }
+    Answer::Current { how, replaced: Some(replaced.into()) }
 }
 
 fn rolled_back(from: &str, to: &str, how: Takeover) -> Answer {
@@ -833,13 +1107,13 @@ fn a_rollback_to_a_drained_version_starts_it_first_while_the_bad_one_serves_on()
 fn a_name_that_has_served_is_refused_with_another_build() {
     let mut community = Community::after(&[Call(Deploy("1", "a")), Started(1)]);
     assert_eq!(community.perform(Call(Deploy("1", "b"))), [Answer::OtherBuild]);
-    assert_eq!(community.perform(Call(Deploy("1", "a"))), [Answer::AlreadyCurrent]);
+    assert_eq!(community.perform(Call(Deploy("1", "a"))), [Answer::Already(State::Current)]);
 }
 
 #[test]
 fn a_name_that_failed_to_start_is_free_for_another_build() {
     let mut community = Community::after(&[Call(Deploy("1", "a")), StartFailed(1), Call(Deploy("1", "b"))]);
-    assert_eq!(community.perform(Started(2)), [Answer::Deployed { how: Takeover::Cold, replaced: None }]);
+    assert_eq!(community.perform(Started(2)), [Answer::Current { how: Takeover::Cold, replaced: None }]);
 }
 
 #[test]
@@ -945,6 +1219,173 @@ fn a_version_that_breaks_while_another_loads_falls_back_and_the_deploy_takes_ove
     assert_eq!(community.perform(Started(3)), [deployed(Takeover::Cold, "1")]);
     assert_eq!(community.current(), "3");
     assert_eq!(community.perform(Call(Rollback)), [rolled_back("3", "1", Takeover::Warm)]);
+}
+
+// ---- scenarios of shares -------------------------------------------------------------------------------------------
+
+impl Community {
+    fn share_of(&self, version: &str) -> Share {
+        self.versions.share(&version.into())
+    }
+}
+
+fn ramping(share: u16, how: Takeover) -> Answer {
+    Answer::Ramping { share: percent(share), how }
+}
+
+#[test]
+fn a_version_that_is_held_gets_jobs_that_name_it_and_does_not_drain() {
+    let mut community = Community::after(ONE_LIVE);
+    community.perform(Call(Hold("2")));
+    assert_eq!(community.perform(Started(2)), [Answer::Inactive(Takeover::Cold)]);
+    assert_eq!((community.current(), community.state("2")), ("1", Some(State::Inactive)));
+    assert!(!community.is_possible(Drained(2)));
+    assert_eq!(
+        community.perform(Call(Promote("2"))),
+        [Answer::Current { how: Takeover::Warm, replaced: Some("1".into()) }]
+    );
+}
+
+#[test]
+fn a_first_version_gets_everything_whatever_share_it_was_to_have() {
+    let mut community = Community::after(&[Call(Canary("1", 5))]);
+    assert_eq!(community.perform(Started(1)), [Answer::Current { how: Takeover::Cold, replaced: None }]);
+}
+
+#[test]
+fn shares_are_raised_and_lowered_and_at_nobody_the_version_drains_and_can_come_back() {
+    let mut community = Community::after(ONE_LIVE);
+    community.perform(Call(Canary("2", 5)));
+    assert_eq!(community.perform(Started(2)), [ramping(5, Takeover::Cold)]);
+    assert_eq!(community.perform(Call(Ramp("2", 50))), [ramping(50, Takeover::Warm)]);
+    assert_eq!(community.perform(Call(Ramp("2", 20))), [ramping(20, Takeover::Warm)]);
+    assert_eq!(community.perform(Call(Ramp("2", 0))), [Answer::Draining]);
+    assert_eq!(community.share_of("2"), Share::NOBODY);
+    assert_eq!(community.perform(Call(Ramp("2", 30))), [ramping(30, Takeover::Warm)]);
+}
+
+/// Rollout, §6, row 3, and rule 6: the baseline stays what was promoted last.
+#[test]
+fn a_deploy_while_another_is_ramped_takes_its_place_and_a_rollback_goes_to_the_last_promoted() {
+    let mut community = Community::after(ONE_LIVE);
+    community.perform(Call(Canary("2", 60)));
+    community.perform(Started(2));
+    community.perform(Call(Canary("3", 70)));
+    assert_eq!(community.perform(Started(3)), [ramping(70, Takeover::Cold)], "it needs what the other had");
+    assert_eq!(community.share_of("3"), percent(70));
+    assert_eq!((community.state("2"), community.current()), (Some(State::Draining), "1"));
+    community.perform(Call(Promote("3")));
+    assert_eq!(community.perform(Call(Rollback)), [rolled_back("3", "1", Takeover::Warm)]);
+}
+
+#[test]
+fn a_rollback_while_a_version_is_ramped_leaves_that_and_stays_at_the_current_one() {
+    let mut community = Community::after(TWO_LIVE);
+    community.perform(Call(Canary("3", 30)));
+    community.perform(Started(3));
+    assert_eq!(community.perform(Call(Rollback)), [rolled_back("3", "2", Takeover::Warm)]);
+    assert!(community.pools[2].recalling, "its waiting jobs go back");
+    assert_eq!(community.perform(Call(Rollback)), [Answer::AlreadyRolledBack]);
+    assert_eq!(community.current(), "2");
+}
+
+#[test]
+fn a_rollback_to_a_named_version_goes_there_and_not_to_the_one_before() {
+    let mut community = Community::after(THREE_LIVE);
+    assert_eq!(community.perform(Call(RollbackTo("1"))), [rolled_back("3", "1", Takeover::Warm)]);
+    assert_eq!(community.perform(Call(RollbackTo("1"))), [Answer::AlreadyRolledBack]);
+    assert_eq!(community.perform(Call(RollbackTo("9"))), [Answer::Misused(Misuse::Unknown("9".into()))]);
+}
+
+/// Rollout, §6, row 1: elsewhere an abort without a rollout took the stable version away.
+#[test]
+fn an_abort_ends_what_is_ramped_or_about_to_be_and_nothing_else() {
+    let mut community = Community::after(ONE_LIVE);
+    assert_eq!(community.perform(Call(Abort)), [Answer::Aborted(Vec::new())]);
+    assert_eq!((community.current(), community.revision), ("1", 1));
+    community.perform(Call(Canary("2", 5)));
+    assert_eq!(
+        community.perform(Call(Abort)),
+        [Answer::Overtaken, Answer::Aborted(vec!["2".into()])],
+        "while it loads"
+    );
+    community.perform(Call(Canary("2", 5)));
+    community.perform(Started(3));
+    assert_eq!(community.perform(Call(Abort)), [Answer::Aborted(vec!["2".into()])]);
+    assert_eq!((community.current(), community.state("2")), ("1", Some(State::Draining)));
+    assert_eq!(community.perform(Call(Abort)), [Answer::Aborted(Vec::new())]);
+    community.perform(Call(Deploy("3", "a")));
+    assert_eq!(community.perform(Call(Abort)), [Answer::Aborted(Vec::new())], "that is no ramp");
+    assert_eq!(community.state("3"), Some(State::Loading));
+}
+
+#[test]
+fn a_ramped_version_that_breaks_gives_its_share_and_its_jobs_back() {
+    let mut community = Community::after(ONE_LIVE);
+    community.perform(Call(Canary("2", 30)));
+    community.perform(Started(2));
+    assert_eq!(community.break_pool(2), Some(Remedy::GiveBack));
+    assert_eq!((community.current(), community.state("2")), ("1", Some(State::Draining)));
+    assert_eq!(community.perform(Call(Ramp("2", 5))), [Answer::Quarantined("2".into())]);
+    assert_eq!(community.perform(Call(Promote("2"))), [Answer::Quarantined("2".into())]);
+}
+
+#[test]
+fn verbs_that_do_not_fit_say_why() {
+    let mut community = Community::after(TWO_RAMPING);
+    let misused = |misuse| [Answer::Misused(misuse)];
+    assert_eq!(community.perform(Call(Ramp("9", 5))), misused(Misuse::Unknown("9".into())));
+    assert_eq!(community.perform(Call(Ramp("1", 5))), misused(Misuse::IsCurrent("1".into())));
+    assert_eq!(community.perform(Call(Drain("1"))), misused(Misuse::IsCurrent("1".into())));
+    assert_eq!(community.perform(Call(Ramp("2", 41))), misused(Misuse::TooMuch(percent(40))));
+    assert_eq!(community.perform(Call(Beside("4", 11))), misused(Misuse::TooMuch(percent(10))));
+    assert_eq!(community.state("4"), None, "it was not started for nothing");
+    community.perform(Call(Drain("3")));
+    community.perform(Drained(3));
+    let gone = Misuse::NotRunning("3".into(), State::Drained);
+    assert_eq!(community.perform(Call(Promote("3"))), misused(gone));
+    community.perform(Call(Empty("1")));
+    assert_eq!(community.perform(Call(Ramp("1", 5))), misused(Misuse::NothingCurrent));
+}
+
+/// Rollout I11.
+#[test]
+fn a_verb_that_has_another_table_in_mind_changes_nothing_and_hears_of_the_one_there_is() {
+    let mut versions = versions_after(ONE_LIVE);
+    let seen = versions.revision();
+    let promote = |verb, expected| Event::Called {
+        verb: VerbId::new(verb),
+        expected: Some(expected),
+        what: What::Ramp { version: "2".into(), share: percent(50) },
+    };
+    let _held =
+        versions.handle(Event::Called { verb: VerbId::new(1), expected: None, what: Hold("2").what() });
+    let _started = versions.handle(Event::Started(PoolId::new(2)));
+    let newer = versions.revision();
+    let before = versions.clone();
+    let conflict = Action::Answer(VerbId::new(2), Answer::Conflict(newer));
+    assert_eq!(versions.handle(promote(2, seen)), [conflict]);
+    assert_eq!(versions, before);
+    let done = versions.handle(promote(3, newer));
+    assert!(done.contains(&Action::Answer(VerbId::new(3), ramping(50, Takeover::Warm))), "{done:?}");
+    assert!(
+        versions
+            .handle(promote(4, newer))
+            .contains(&Action::Answer(VerbId::new(4), Answer::Conflict(versions.revision())))
+    );
+}
+
+#[test]
+fn sixty_four_versions_are_ramped_at_once_and_each_has_its_share() {
+    let mut community = Community::after(ONE_LIVE);
+    let names: Vec<&'static str> = (2..=65).map(|number: u64| &*number.to_string().leak()).collect();
+    for (name, pool) in names.iter().zip(2..) {
+        community.perform(Call(Beside(name, 1)));
+        assert_eq!(community.perform(Started(pool)), [ramping(1, Takeover::Cold)]);
+    }
+    assert_eq!(community.takers.len(), 65);
+    community.perform(Call(Promote("40")));
+    assert_eq!(community.takers.len(), 1);
 }
 
 /// It is not current any more when its turn comes.
@@ -1055,7 +1496,7 @@ fn a_thousand_deploys_are_forgotten_except_the_last_and_the_target_of_a_rollback
         }
         if number % 7 == 6 && number % 10 != 9 {
             let called = VerbId::new(10_000 + number);
-            let actions = versions.handle(Event::Rollback { verb: called });
+            let actions = versions.handle(rollback(10_000 + number));
             let forgotten = Action::Answer(called, Answer::NothingBefore);
             assert!(!actions.contains(&forgotten), "the target of the rollback was forgotten");
             if actions.iter().any(|action| matches!(action, Action::Start(..))) {
@@ -1115,9 +1556,10 @@ fn versions_after(steps: &[Step]) -> Versions {
 
 fn deploy(verb: u64, version: &str) -> Event {
     let build = Build("a".to_owned());
-    Event::Deploy { verb: VerbId::new(verb), version: version.into(), build, force: false }
+    let what = What::Deploy { version: version.into(), build, aim: Aim::Current, force: false };
+    Event::Called { verb: VerbId::new(verb), expected: None, what }
 }
 
 fn rollback(verb: u64) -> Event {
-    Event::Rollback { verb: VerbId::new(verb) }
+    Event::Called { verb: VerbId::new(verb), expected: None, what: What::Rollback { to: None } }
 }

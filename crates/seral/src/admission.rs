@@ -51,7 +51,7 @@ impl<J, O> DataPlane<J, O> {
                 return Err((job, Obstacle::Closed));
             }
             let table = self.routes.load();
-            let pool = match table.resolve(job.pin()) {
+            let pool = match table.resolve(&job) {
                 Ok(pool) => pool,
                 Err(NoRoute::NoVersion) => return Err((job, Obstacle::NoVersion(table.revision))),
                 Err(NoRoute::PinUnserved) => return Err((job, Obstacle::PinUnserved)),
@@ -213,23 +213,25 @@ impl<J, O> DataPlane<J, O> {
                 return Err(SendError::Closed(()));
             }
             let table = self.routes.load_full();
-            match table.resolve(pin) {
-                Err(NoRoute::PinUnserved) => return Err(self.unserved(pin)),
-                Err(NoRoute::NoVersion) if from == Sender::Inside => return Err(SendError::NoVersion(())),
-                Err(NoRoute::NoVersion) => {
-                    let newer = self.routes.newer_than(table.revision, || self.turns_away());
-                    self.intake.unless_closed(|| self.turns_away(), newer).await;
-                }
-                Ok(pool) => {
-                    match pool.mailbox.has_room(from, pin.is_some()) {
-                        Ok(()) => return Ok(()),
-                        Err(Refusal::Full) if from == Sender::Inside => return Err(SendError::Full(())),
-                        // The version takes nothing any more, and no newer table will change that.
-                        Err(Refusal::Gate) if pin.is_some() => return Err(self.unserved(pin)),
-                        Err(Refusal::Full | Refusal::Gate) => {}
-                    }
+            let pool = match pin {
+                Some(version) => Some(table.serving(version).ok_or_else(|| self.unserved(pin))?),
+                // Nobody knows yet which of these will get the job.
+                None => table.takers().find(|pool| pool.mailbox.has_room(from, false).is_err()),
+            };
+            match pool.map(|pool| (pool, pool.mailbox.has_room(from, pin.is_some()))) {
+                Some((_, Err(Refusal::Full))) if from == Sender::Inside => return Err(SendError::Full(())),
+                // The version takes nothing any more, and no newer table will change that.
+                Some((_, Err(Refusal::Gate))) if pin.is_some() => return Err(self.unserved(pin)),
+                Some((pool, Err(_))) => {
                     let mut room = pool.mailbox.room(from, pin.is_some());
                     self.intake.unless_closed(|| self.turns_away(), &mut room).await;
+                }
+                Some((_, Ok(()))) => return Ok(()),
+                None if table.current.is_some() => return Ok(()),
+                None if from == Sender::Inside => return Err(SendError::NoVersion(())),
+                None => {
+                    let newer = self.routes.newer_than(table.revision, || self.turns_away());
+                    self.intake.unless_closed(|| self.turns_away(), newer).await;
                 }
             }
         }
@@ -240,7 +242,8 @@ impl<J, O> DataPlane<J, O> {
         let table = self.routes.load();
         let from = inside::sender_to(self.place);
         !self.turns_away()
-            && table.current.as_ref().is_some_and(|pool| pool.mailbox.has_room(from, false).is_ok())
+            && table.current.is_some()
+            && table.takers().all(|pool| pool.mailbox.has_room(from, false).is_ok())
     }
 
     /// Whether whoever runs here may not send any more.

@@ -13,6 +13,7 @@ use seral_core::heartbeat::Change;
 use seral_core::heartbeat::Condition;
 use seral_core::id::Attempt;
 use seral_core::id::WorkerId;
+use seral_core::routing::Routed;
 use seral_core::time::Time;
 
 use crate::community::Community;

@@ -2,9 +2,6 @@
 
 use std::any::type_name;
 use std::fmt;
-use std::future::Future;
-use std::future::IntoFuture;
-use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +10,24 @@ use ractor::DerivedActorRef;
 use seral_core::id::JobId;
 use seral_core::id::Version;
 use seral_core::id::WorkerId;
+use seral_core::versions::Verb;
 use tokio::sync::oneshot;
 
 use crate::admission::Obstacle;
+use crate::command::Command;
+use crate::command::Deploy;
+use crate::command::Percent;
+use crate::command::ramp;
 use crate::control::Control;
 use crate::dead_letters::DeadLetters;
 use crate::error::AskError;
-use crate::error::DeployError;
 use crate::error::JobError;
 use crate::error::RollbackError;
 use crate::error::ScaleError;
 use crate::error::SendAllError;
 use crate::error::SendError;
 use crate::error::UnknownVersion;
+use crate::error::VerbError;
 use crate::event::Events;
 use crate::inside;
 use crate::job::Extras;
@@ -37,6 +39,9 @@ use crate::verb::Deployment;
 use crate::verb::Message;
 use crate::verb::Rollback;
 use crate::verb::Submission;
+use crate::verb::abort_answer;
+use crate::verb::place_answer;
+use crate::verb::rollback_answer;
 use crate::view::CommunityView;
 use crate::view::VersionState;
 use crate::view::VersionView;
@@ -192,22 +197,84 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     // ---- verbs -----------------------------------------------------------------------------------------------------
 
     /// Deploys a version: starts its workers beside all others, and makes it current when they all have started. The version that was
-    /// current gets no new jobs, finishes what it has, and leaves. Await it to deploy.
+    /// current, and those that were being ramped, get no new jobs, finish what they have, and leave. Await it to deploy.
     ///
-    /// The name of a version belongs to one build. Deployed again, the current version stays as it is; a draining one becomes current
-    /// again at once; one that is gone is started again. One that was left because its workers could not be kept running needs
+    /// With [`share`](Deploy::share) it gets a part of new jobs, with [`hold`](Deploy::hold) none but those that name it; then the current version
+    /// stays.
+    ///
+    /// The name of a version belongs to one build. Deployed again, a version that is current or being ramped stays as it is; a draining one has
+    /// its place again at once; one that is gone is started again. One that was left because its workers could not be kept running needs
     /// [`force`](Deploy::force).
     ///
     /// Once polled, the deploy finishes though the future is dropped.
     ///
     /// # Errors
     ///
-    /// [`DeployError`]; then nothing has changed for any other version.
+    /// [`DeployError`](crate::error::DeployError); then nothing has changed for any other version.
     pub fn deploy(&self, version: impl Into<Version>, pool: Pool<J, O>) -> Deploy<J, O> {
-        Deploy { community: self.clone(), version: version.into(), pool, force: false }
+        Deploy::new(Arc::clone(&self.control), version.into(), pool)
     }
 
-    /// Goes back to the version that was current before this one.
+    /// Gives a version whose workers are there this part of new jobs, in percent: `ramp("2.0.0", 25)`. The current version has what nobody else has.
+    /// Several versions may be ramped. With 0 the version drains.
+    ///
+    /// Which jobs go to it is decided by their key, or by their number if they have none. Raising a share takes no key away from the version, and
+    /// each ramp begins with other keys.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`]; then nothing has changed.
+    pub fn ramp(
+        &self,
+        version: impl Into<Version>,
+        percent: impl Into<Percent>,
+    ) -> Command<J, O, Deployment, VerbError> {
+        let version = version.into();
+        self.place(ramp(&version, percent.into()), version)
+    }
+
+    /// Makes a version current whose workers are there: held, being ramped, or draining. It gets all new jobs; the version that was current, and
+    /// those that were being ramped, drain.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`]; then nothing has changed.
+    pub fn promote(&self, version: impl Into<Version>) -> Command<J, O, Deployment, VerbError> {
+        let version = version.into();
+        self.place(Ok(Verb::Promote(version.clone())), version)
+    }
+
+    /// Gives a version no more new jobs, except those that name it; it finishes what it has, and leaves. Does not wait for that:
+    /// [`drained`](Self::drained) does.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`]; then nothing has changed. The current version is drained only with [`allow_empty`](Command::allow_empty).
+    pub fn drain(&self, version: impl Into<Version>) -> Command<J, O, Deployment, VerbError> {
+        let version = version.into();
+        self.place(Ok(Verb::Drain { version: version.clone(), allow_empty: false }), version)
+    }
+
+    /// Ends what is being ramped, or about to be: it drains, and the current version has all new jobs again. Returns the versions, or none if nothing
+    /// was being ramped. Jobs that wait at them stay there; [`rollback`](Self::rollback) moves them.
+    ///
+    /// # Errors
+    ///
+    /// [`VerbError`]; then nothing has changed.
+    pub fn abort(&self) -> Command<J, O, Vec<Version>, VerbError> {
+        Command::new(&self.control, Ok(Verb::Abort), |outcome| {
+            abort_answer(outcome.ok_or(VerbError::Interrupted)?.answer)
+        })
+    }
+
+    fn place(&self, what: Result<Verb, VerbError>, version: Version) -> Command<J, O, Deployment, VerbError> {
+        Command::new(&self.control, what, |outcome| {
+            place_answer(version, outcome.ok_or(VerbError::Interrupted)?.answer)
+        })
+    }
+
+    /// Goes back: from what is being ramped to the current version, or, if nothing is, from the current version to the one before, or to the one that is
+    /// named with [`to`](Command::to). Await it to go.
     ///
     /// If its workers are still there, that is one gate and one swap, whatever waits; the waiting jobs of the version that is left follow.
     /// If they are gone, they are started first, while the current version goes on. If a deploy is still loading, the rollback is what ends
@@ -218,8 +285,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// # Errors
     ///
     /// [`RollbackError`]; then nothing has changed.
-    pub async fn rollback(&self) -> Result<Rollback, RollbackError> {
-        self.command(Message::Rollback).await.unwrap_or(Err(RollbackError::Interrupted))
+    pub fn rollback(&self) -> Command<J, O, Rollback, RollbackError> {
+        Command::new(&self.control, Ok(Verb::Rollback { to: None }), |outcome| {
+            rollback_answer(outcome.ok_or(RollbackError::Interrupted)?)
+        })
     }
 
     /// Gives a version another number of workers. New ones are started; of those that are too many, each leaves after its job. Returns when
@@ -231,29 +300,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     pub async fn scale(&self, version: impl Into<Version>, workers: usize) -> Result<(), ScaleError> {
         let version = version.into();
         let scale = |answer| Message::Scale(version, workers, answer);
-        self.command(scale).await.unwrap_or(Err(ScaleError::Interrupted))
-    }
-
-    /// Gives the dispatcher a command and waits for its answer. `None` if the answer was lost with a dispatcher that failed.
-    async fn command<R>(&self, make: impl FnOnce(oneshot::Sender<R>) -> Message<J, O>) -> Option<R> {
-        let (answer, answered) = oneshot::channel();
-        let mut command = make(answer);
-        loop {
-            let mut changed = pin!(self.control.changed.notified());
-            changed.as_mut().enable();
-            if let Some(dispatcher) = self.control.dispatcher() {
-                match dispatcher.cast(command) {
-                    Ok(()) => return answered.await.ok(),
-                    Err(ractor::MessagingErr::SendErr(back)) => command = back,
-                    Err(_) => return None,
-                }
-            }
-            if self.control.state.lock().is_closed {
-                return None;
-            }
-            // The dispatcher failed and is being replaced.
-            changed.await;
-        }
+        self.control.command(scale).await.unwrap_or(Err(ScaleError::Interrupted))
     }
 
     /// Waits until a version has finished everything and its workers are leaving. At once if it has, or if the community has ended.
@@ -277,7 +324,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
                     VersionState::Drained | VersionState::Retired | VersionState::Failed => {
                         return Ok(seen.clone());
                     }
-                    VersionState::Loading | VersionState::Current | VersionState::Draining => {}
+                    VersionState::Loading
+                    | VersionState::Inactive
+                    | VersionState::Ramping
+                    | VersionState::Current
+                    | VersionState::Draining => {}
                 },
             }
             changed.await;
@@ -353,44 +404,5 @@ fn refusal<J, K, O>(job: K, obstacle: &Obstacle<J, O>) -> SendError<K> {
         Obstacle::NoVersion(_) => SendError::NoVersion(job),
         // A job without a pin always finds its pin served.
         Obstacle::PinUnserved | Obstacle::Closed => SendError::Closed(job),
-    }
-}
-
-/// A deploy about to be made; see [`Community::deploy`].
-#[must_use = "a version is deployed when this is awaited"]
-pub struct Deploy<J, O> {
-    community: Community<J, O>,
-    version: Version,
-    pool: Pool<J, O>,
-    force: bool,
-}
-
-impl<J, O> Deploy<J, O> {
-    /// Deploys the version though it is quarantined: it was left because its workers could not be kept running.
-    pub fn force(mut self) -> Self {
-        self.force = true;
-        self
-    }
-}
-
-impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Deploy<J, O> {
-    type Output = Result<Deployment, DeployError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let Self { community, version, pool, force } = self;
-        Box::pin(async move {
-            let deploy = |answer| Message::Deploy { version, pool, force, answer };
-            community.command(deploy).await.unwrap_or(Err(DeployError::Interrupted))
-        })
-    }
-}
-
-impl<J, O> fmt::Debug for Deploy<J, O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deploy")
-            .field("version", &self.version)
-            .field("pool", &self.pool)
-            .finish_non_exhaustive()
     }
 }

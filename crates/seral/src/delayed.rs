@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::Ordering::SeqCst;
 
 use seral_core::id::Version;
+use seral_core::routing::Routed;
 use seral_core::time::Time;
 
 use crate::error::SendError;
@@ -89,7 +90,7 @@ impl<J, O> DataPlane<J, O> {
     /// Lets this version wait for a job that names it.
     pub(crate) fn await_pinned(&self, version: &Version) -> Option<Arc<PoolHandle<J, O>>> {
         let table = self.routes.load();
-        let pool = table.resolve(Some(version)).ok()?;
+        let pool = table.serving(version)?;
         pool.mailbox.pin_away().ok()?;
         Some(Arc::clone(pool))
     }

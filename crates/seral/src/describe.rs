@@ -34,7 +34,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             let state = self.state.lock();
             let look = |entry: &Entry| {
                 let pool = state.pools.get(&entry.pool).map(|running| &*running.handle);
-                self.version_view(entry, pool)
+                self.version_view(entry, state.versions.share(&entry.version).get(), pool)
             };
             let versions: Vec<_> = state.versions.entries().iter().map(look).collect();
             let current = state.versions.current().map(|entry| entry.version.to_string());
@@ -78,11 +78,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         view
     }
 
-    fn version_view(&self, entry: &Entry, pool: Option<&PoolHandle<J, O>>) -> VersionView {
+    fn version_view(&self, entry: &Entry, share: u16, pool: Option<&PoolHandle<J, O>>) -> VersionView {
         let mut view = VersionView {
             community: self.plane.name.to_string(),
             name: entry.version.to_string(),
             state: entry.state.into(),
+            share,
             quarantined: entry.quarantined,
             workers: 0,
             waiting: 0,

@@ -26,22 +26,17 @@ use seral_core::versions::State;
 
 use crate::admission::Obstacle;
 use crate::control::Control;
-use crate::enact::Deploying;
 use crate::enact::Dispatching;
 use crate::enact::Myself;
-use crate::error::DeployError;
-use crate::error::RollbackError;
 use crate::error::ScaleError;
 use crate::error::SendError;
 use crate::event::Event;
 use crate::plane::News;
 use crate::pool::POOL_SIZE_MAX;
-use crate::pool::Pool;
 use crate::pool_actor::PoolMessage;
 use crate::pool_actor::PoolReport;
-use crate::verb::Answered;
+use crate::verb::Call;
 use crate::verb::Message;
-use crate::verb::Rollback;
 use crate::verb::Submission;
 
 /// How many jobs are moved before the dispatcher looks at its other messages: some 50 µs of work.
@@ -73,14 +68,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
         myself: ActorRef<Self::Msg>,
         DispatcherArguments { control, community }: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
+        let performing_since = control.plane.now();
         let mut dispatching = Dispatching {
             control,
             community,
             last_verb: VerbId::default(),
-            deploys: HashMap::new(),
-            rollbacks: HashMap::new(),
+            calls: HashMap::new(),
             start_failure: None,
-            switched_at: None,
+            performing_since,
             timer: None,
         };
         dispatching.begin(&myself).await?;
@@ -94,10 +89,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
         dispatching: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Deploy { version, pool, force, answer } => {
-                dispatching.deploy(&myself, Deploying { version, spec: pool, answer }, force).await?;
-            }
-            Message::Rollback(answer) => dispatching.rollback(&myself, answer).await?,
+            Message::Call(call) => dispatching.call(&myself, call).await?,
             Message::Scale(version, size, answer) => {
                 let _ = answer.send(dispatching.scale(version, size));
             }
@@ -150,8 +142,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     async fn close(&mut self, myself: &Myself<J, O>) -> Result<(), ActorProcessingErr> {
         let actions = self.control.state.lock().versions.restart();
         self.perform(myself, actions).await?;
-        self.deploys.clear();
-        self.rollbacks.clear();
+        self.calls.clear();
         Ok(())
     }
 
@@ -188,38 +179,16 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     // ---- verbs -----------------------------------------------------------------------------------------------------
 
-    async fn deploy(
-        &mut self,
-        myself: &Myself<J, O>,
-        deploying: Deploying<J, O>,
-        force: bool,
-    ) -> Result<(), ActorProcessingErr> {
-        if let Err(invalid) = check_deploy(&deploying.version, &deploying.spec) {
-            let _ = deploying.answer.send(Err(DeployError::Invalid(invalid)));
-            return Ok(());
-        }
+    /// Somebody called a verb. Once the community is closed, the end of the port is the answer.
+    async fn call(&mut self, myself: &Myself<J, O>, call: Call<J, O>) -> Result<(), ActorProcessingErr> {
         if self.control.state.lock().is_closed {
-            let _ = deploying.answer.send(Err(DeployError::Interrupted));
             return Ok(());
         }
-        let verb = self.next_verb();
-        let (version, build) = (deploying.version.clone(), deploying.spec.build.clone());
-        self.deploys.insert(verb, deploying);
-        self.happened(myself, Fact::Deploy { verb, version, build, force }).await
-    }
-
-    async fn rollback(
-        &mut self,
-        myself: &Myself<J, O>,
-        answer: Answered<Rollback, RollbackError>,
-    ) -> Result<(), ActorProcessingErr> {
-        if self.control.state.lock().is_closed {
-            let _ = answer.send(Err(RollbackError::Interrupted));
-            return Ok(());
-        }
-        let verb = self.next_verb();
-        self.rollbacks.insert(verb, answer);
-        self.happened(myself, Fact::Rollback { verb }).await
+        self.last_verb = self.last_verb.next();
+        let verb = self.last_verb;
+        let (expected, what) = (call.expected, call.what.clone());
+        self.calls.insert(verb, call);
+        self.happened(myself, Fact::Called { verb, expected, what }).await
     }
 
     fn scale(&self, version: Version, size: usize) -> Result<(), ScaleError> {
@@ -228,8 +197,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         }
         let pool = {
             let state = self.control.state.lock();
-            let serves = |state: State| matches!(state, State::Current | State::Draining);
-            let entry = state.versions.find(&version).filter(|entry| serves(entry.state));
+            let entry = state.versions.find(&version).filter(|entry| entry.state.is_warm());
             entry.and_then(|entry| state.pools.get(&entry.pool)).map(|running| Arc::clone(&running.handle))
         };
         let pool = pool.ok_or_else(|| ScaleError::NotRunning { version: version.clone() })?;
@@ -251,11 +219,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             Err((back, Obstacle::PinUnserved | Obstacle::Closed)) => Err(SendError::Closed(back.payload)),
         };
         let _ = reply.send(answer);
-    }
-
-    fn next_verb(&mut self) -> VerbId {
-        self.last_verb = self.last_verb.next();
-        self.last_verb
     }
 
     // ---- deciding --------------------------------------------------------------------------------------------------
@@ -365,17 +328,5 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         }
         plane.root.stir();
         self.set_timer(myself);
-    }
-}
-
-fn check_deploy<J, O>(version: &Version, spec: &Pool<J, O>) -> Result<(), &'static str> {
-    if version.as_str().trim().is_empty() {
-        Err("a version needs a name, such as \"1.0.0\"")
-    } else if spec.size == 0 {
-        Err("a pool needs at least one worker")
-    } else if spec.size > POOL_SIZE_MAX {
-        Err("a pool has at most 10,000 workers; use several communities for more")
-    } else {
-        Ok(())
     }
 }

@@ -12,10 +12,8 @@ use ractor::ActorCell;
 use ractor::ActorProcessingErr;
 use ractor::ActorRef;
 use seral_core::id::PoolId;
-use seral_core::id::Revision;
 use seral_core::id::VerbId;
 use seral_core::id::Version;
-use seral_core::routing::RoutingTable;
 use seral_core::time::Time;
 use seral_core::versions::Action;
 use seral_core::versions::Answer;
@@ -25,8 +23,6 @@ use tokio::task::JoinHandle;
 use crate::control::Control;
 use crate::control::ControlState;
 use crate::control::Running;
-use crate::error::DeployError;
-use crate::error::RollbackError;
 use crate::event::Event;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;
@@ -40,12 +36,9 @@ use crate::pool_actor::PoolMessage;
 use crate::pool_actor::PoolReport;
 use crate::pool_actor::StartFailure;
 use crate::pool_handle::PoolHandle;
-use crate::verb::Answered;
-use crate::verb::Deployment;
+use crate::verb::Call;
 use crate::verb::Message;
-use crate::verb::Rollback;
-use crate::verb::deploy_answer;
-use crate::verb::rollback_answer;
+use crate::verb::Outcome;
 
 /// The dispatcher, as messages reach it.
 pub(crate) type Myself<J, O> = ActorRef<Message<J, O>>;
@@ -55,19 +48,12 @@ pub(crate) struct Dispatching<J, O> {
     pub(crate) control: Arc<Control<J, O, Message<J, O>>>,
     pub(crate) community: ActorCell,
     pub(crate) last_verb: VerbId,
-    pub(crate) deploys: HashMap<VerbId, Deploying<J, O>>,
-    pub(crate) rollbacks: HashMap<VerbId, Answered<Rollback, RollbackError>>,
+    pub(crate) calls: HashMap<VerbId, Call<J, O>>,
     /// Why pools could not be started, until that is answered.
     pub(crate) start_failure: Option<StartFailure>,
-    pub(crate) switched_at: Option<Time>,
+    /// Since when what was decided last is being done.
+    pub(crate) performing_since: Time,
     pub(crate) timer: Option<(Time, JoinHandle<()>)>,
-}
-
-/// A deploy that is not answered yet.
-pub(crate) struct Deploying<J, O> {
-    pub(crate) version: Version,
-    pub(crate) spec: Pool<J, O>,
-    pub(crate) answer: Answered<Deployment, DeployError>,
 }
 
 impl<J, O> Drop for Dispatching<J, O> {
@@ -90,28 +76,31 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         myself: &Myself<J, O>,
         actions: Vec<Action>,
     ) -> Result<(), ActorProcessingErr> {
+        self.performing_since = self.plane().now();
         for action in actions {
             match action {
                 Action::Start(pool, version) => self.start(myself, pool, &version).await?,
                 Action::Open(pool) => {
-                    self.switched_at = Some(self.plane().now());
                     if let Some(handle) = self.control.handle(pool) {
                         // A drained mailbox is never opened: `happened` saw to that.
                         let _ = handle.mailbox.open();
                         handle.mailbox.resume();
                     }
                 }
-                Action::Publish(pool, revision) => {
-                    let table = self.table(pool, revision);
-                    self.plane().publish(table);
+                Action::Reserve(pool) => {
+                    if let Some(handle) = self.control.handle(pool) {
+                        let _ = handle.mailbox.reserve();
+                        handle.mailbox.resume();
+                    }
                 }
+                Action::Publish(table) => self.plane().publish(table.map(|pool| self.control.handle(*pool))),
                 Action::Narrow(pool) => {
                     self.with_handle(pool, |handle| handle.mailbox.narrow());
                     self.control.tell_pool(pool, PoolMessage::Replaced);
                 }
                 Action::Halt(pool) => self.with_handle(pool, PoolHandle::halt),
                 Action::Recall(pool) => {
-                    let since = self.switched_at.unwrap_or_else(|| self.plane().now());
+                    let since = self.performing_since;
                     let _ = myself.cast(Message::RecallSlice { pool, since, moved: 0 });
                 }
                 Action::Resume(pool) => self.with_handle(pool, |handle| handle.mailbox.resume()),
@@ -121,6 +110,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 }
                 Action::GiveUpPinned(pool) => {
                     self.with_handle(pool, |handle| self.plane().give_up_pinned(handle));
+                }
+                Action::TellShare(version, share) => {
+                    self.plane().tell(|community| Event::ShareChanged { community, version, share });
                 }
                 Action::TellBroken(version, remedy) => {
                     self.plane().tell(|community| Event::VersionBroken { community, version, remedy });
@@ -201,11 +193,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     fn spec_for(&self, version: &Version) -> Option<Pool<J, O>> {
         let state = self.control.state.lock();
         let build = state.versions.find(version).map(|entry| entry.build.clone())?;
-        let offered = self
-            .deploys
-            .values()
-            .find(|deploying| deploying.version == *version && deploying.spec.build == build);
-        offered.map(|deploying| deploying.spec.clone()).or_else(|| state.specs.get(version).cloned())
+        let offered = self.calls.values().filter(|call| call.what.version().as_ref() == Some(version));
+        let offered = offered.filter_map(|call| call.pool.as_ref()).find(|pool| pool.build == build);
+        offered.cloned().or_else(|| state.specs.get(version).cloned())
     }
 
     fn mailbox(&self, pool: PoolId) -> Mailbox<Envelope<J, O>> {
@@ -220,22 +210,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             }
             Notice::Quiet => root.stir(),
         })
-    }
-
-    fn table(&self, current: PoolId, revision: Revision) -> RoutingTable<Arc<PoolHandle<J, O>>> {
-        let state = self.control.state.lock();
-        let serving = state
-            .versions
-            .entries()
-            .iter()
-            .filter(|entry| matches!(entry.state, State::Current | State::Draining))
-            .filter_map(|entry| {
-                let running = state.pools.get(&entry.pool)?;
-                Some((entry.version.clone(), Arc::clone(&running.handle)))
-            })
-            .collect();
-        let current = state.pools.get(&current).map(|running| Arc::clone(&running.handle));
-        RoutingTable { revision, current, serving }
     }
 
     fn forget(&self, version: &Version) {
@@ -283,26 +257,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     fn answer(&mut self, verb: VerbId, answer: Answer) {
-        if let Some(deploying) = self.deploys.remove(&verb) {
-            let deadline = deploying.spec.start_deadline;
-            let why = if answer == Answer::StartFailed { self.start_failure.take() } else { None };
-            let answered = deploy_answer(deploying.version, answer, why, deadline);
-            let _ = deploying.answer.send(answered);
-        } else if let Some(port) = self.rollbacks.remove(&verb) {
-            let why = if answer == Answer::StartFailed { self.start_failure.take() } else { None };
-            let now = self.plane().now();
-            let switched_in = now.since(self.switched_at.unwrap_or(now));
-            let answered = rollback_answer(answer, why, switched_in);
-            if let Ok(Rollback::To { from, to, how, .. }) = &answered {
-                self.plane().tell(|community| Event::RolledBack {
-                    community,
-                    from: from.clone(),
-                    to: to.clone(),
-                    how: *how,
-                });
-            }
-            let _ = port.send(answered);
+        let Some(call) = self.calls.remove(&verb) else { return };
+        if let Answer::RolledBack { from, to, how } = &answer {
+            let (from, to, how) = (from.clone(), to.clone(), *how);
+            self.plane().tell(|community| Event::RolledBack { community, from, to, how });
         }
+        let why = if answer == Answer::StartFailed { self.start_failure.take() } else { None };
+        let switched_in = self.plane().now().since(self.performing_since);
+        let _ = call.answer.send(Outcome { answer, why, switched_in });
     }
 }
 

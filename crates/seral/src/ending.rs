@@ -9,6 +9,7 @@ use seral_core::id::Key;
 use seral_core::id::Version;
 use seral_core::mailbox::Queued;
 use seral_core::retry::Cause;
+use seral_core::routing::Routed;
 
 use crate::dead_letter::DeadLetter;
 use crate::error::JobError;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use seral_core::id::Revision;
 use seral_core::id::Version;
+use seral_core::share::Share;
+use seral_core::versions::State;
 use thiserror::Error;
 
 /// A job was not admitted. It comes back: see [`into_job`](Self::into_job).
@@ -254,11 +257,29 @@ pub enum DeployError {
         /// The version.
         version: Version,
     },
-    /// The name or the size is not usable.
+    /// The name, the size or the share is not usable.
     #[error("{0}")]
     Invalid(&'static str),
-    /// A rollback was called while the version was loading.
-    #[error("a rollback was called before version {version} was current; it gets no jobs")]
+    /// Others that are being ramped have too much of the new jobs.
+    #[error(
+        "version {version} can have at most {most} of new jobs, since others are being ramped; lower their shares first"
+    )]
+    TooMuch {
+        /// The version.
+        version: Version,
+        /// The most that it can have.
+        most: Share,
+    },
+    /// The routing table has changed since the caller looked.
+    #[error(
+        "the routing table is revision {current} by now; look at `describe` again, then repeat the deploy if it still fits"
+    )]
+    Conflict {
+        /// The number of the table that there is.
+        current: Revision,
+    },
+    /// A rollback or an abort was called while the version was loading.
+    #[error("a rollback or an abort was called before version {version} had its place; it gets no jobs")]
     Overtaken {
         /// The version.
         version: Version,
@@ -283,6 +304,20 @@ pub enum RollbackError {
         /// The version.
         version: Version,
     },
+    /// There is no such version to go back to.
+    #[error("version {version} is not known here; `describe` lists the versions that are")]
+    Unknown {
+        /// The version.
+        version: Version,
+    },
+    /// The routing table has changed since the caller looked.
+    #[error(
+        "the routing table is revision {current} by now; look at `describe` again, then repeat the rollback if it still fits"
+    )]
+    Conflict {
+        /// The number of the table that there is.
+        current: Revision,
+    },
     /// The earlier version's workers were gone, and could not be started again.
     #[error("the earlier version could not be started again, so the current one stays: {why}")]
     Start {
@@ -291,6 +326,79 @@ pub enum RollbackError {
     },
     /// The community is shutting down, or the dispatcher was restarted meanwhile.
     #[error("the rollback was interrupted; `describe` says which version is current")]
+    Interrupted,
+}
+
+/// A verb did not fit. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum VerbError {
+    /// Nothing is known of the version.
+    #[error("version {version} is not known here; deploy it first")]
+    Unknown {
+        /// The version.
+        version: Version,
+    },
+    /// The version's workers are gone.
+    #[error("version {version} has no workers any more (it is {state:?}); deploy it again")]
+    NotRunning {
+        /// The version.
+        version: Version,
+        /// Where it is in its life.
+        state: State,
+    },
+    /// The version is current, and gets what no other version has.
+    #[error("version {version} is current; promote another version first, or roll back")]
+    IsCurrent {
+        /// The version.
+        version: Version,
+    },
+    /// There is no current version for the rest of the new jobs.
+    #[error("no version is current that could get the rest; promote version {version} instead")]
+    NothingCurrent {
+        /// The version.
+        version: Version,
+    },
+    /// Others that are being ramped have too much of the new jobs.
+    #[error(
+        "version {version} can have at most {most} of new jobs, since others are being ramped; lower their shares first"
+    )]
+    TooMuch {
+        /// The version.
+        version: Version,
+        /// The most that it can have.
+        most: Share,
+    },
+    /// The version was left because its workers could not be kept running.
+    #[error(
+        "version {version} is quarantined, because its workers could not be kept running; deploy it with `.force()`, or a mended build under a new name"
+    )]
+    Quarantined {
+        /// The version.
+        version: Version,
+    },
+    /// The share is not a percentage.
+    #[error("{percent} is no share: it must be from 0 to 100 percent")]
+    NoShare {
+        /// What was given.
+        percent: String,
+    },
+    /// The routing table has changed since the caller looked.
+    #[error(
+        "the routing table is revision {current} by now; look at `describe` again, then repeat the verb if it still fits"
+    )]
+    Conflict {
+        /// The number of the table that there is.
+        current: Revision,
+    },
+    /// A rollback was called before the verb could take effect.
+    #[error("a rollback was called before it was the turn of version {version}; nothing was done")]
+    Overtaken {
+        /// The version.
+        version: Version,
+    },
+    /// The community is shutting down, or the dispatcher was restarted meanwhile.
+    #[error("the verb was interrupted; `describe` says which version gets new jobs")]
     Interrupted,
 }
 

@@ -9,6 +9,7 @@ use seral_core::id::Attempt;
 use seral_core::id::JobId;
 use seral_core::id::Version;
 use seral_core::id::WorkerId;
+use seral_core::share::Share;
 use seral_core::versions::Remedy;
 use seral_core::versions::State;
 use seral_core::versions::Takeover;
@@ -121,6 +122,15 @@ pub enum Event {
         /// How many.
         jobs: usize,
     },
+    /// A version that is being ramped has another share of new jobs.
+    ShareChanged {
+        /// The community.
+        community: Arc<str>,
+        /// The version.
+        version: Version,
+        /// Its share from now on.
+        share: Share,
+    },
     /// A worker is not as it should be, or it is again.
     WorkerCondition {
         /// The community.
@@ -191,6 +201,9 @@ impl fmt::Display for Event {
             }
             Self::Recalled { community, version, jobs, took } => {
                 write!(f, "{community} {version}: {jobs} waiting jobs moved in {took:?}")
+            }
+            Self::ShareChanged { community, version, share } => {
+                write!(f, "{community} {version} has {share} of new jobs")
             }
             Self::Scaled { community, version, from, to } => {
                 write!(f, "{community} {version} scaled from {from} to {to} workers")

@@ -16,6 +16,7 @@ use seral_core::id::Priority;
 use seral_core::id::Version;
 use seral_core::mailbox::Queued;
 use seral_core::retry::RetryPolicy;
+use seral_core::routing::Routed;
 use seral_core::time::Stamp;
 use seral_core::time::Time;
 use seral_worker::JobFacts;
@@ -125,10 +126,6 @@ impl<J, O> Envelope<J, O> {
         self.extras.as_ref()?.key.as_ref()
     }
 
-    pub(crate) fn pin(&self) -> Option<&Version> {
-        self.extras.as_ref()?.pin.as_ref()
-    }
-
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.extras.as_ref()?.deadline
     }
@@ -204,13 +201,24 @@ pub(crate) fn reply<O>(to: Option<Reply<O>>, outcome: Result<O, JobError>) {
     }
 }
 
+impl<J, O> Routed for Envelope<J, O> {
+    #[inline(always)]
+    fn pin(&self) -> Option<&Version> {
+        self.extras.as_ref()?.pin.as_ref()
+    }
+
+    fn spread(&self) -> u64 {
+        self.key().map_or(self.id.get(), Key::spread)
+    }
+}
+
 impl<J, O> Queued for Envelope<J, O> {
     fn priority(&self) -> Priority {
         self.extras.as_ref().map_or(Priority::Normal, |extras| extras.priority)
     }
 
     fn is_pinned(&self) -> bool {
-        self.pin().is_some()
+        Routed::pin(self).is_some()
     }
 }
 

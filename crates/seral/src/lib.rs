@@ -46,6 +46,7 @@
 //! | `pool_actor` | the actor that supervises the workers of a version |
 //! | `control` | what the control plane keeps, so that a dispatcher can fail |
 //! | [`verb`] | the verbs as messages, and what came of them |
+//! | [`command`] | verbs about to be called: deploy, ramp, promote, drain, abort, rollback |
 //! | `enact` | does what [`seral_core::versions`] decided |
 //! | `dispatcher` | the actor that every verb is a message to |
 //! | [`view`] | what can be seen at one moment |
@@ -98,6 +99,7 @@ pub mod pool;
 mod pool_actor;
 mod control;
 pub mod verb;
+pub mod command;
 mod enact;
 mod dispatcher;
 pub mod view;
@@ -139,6 +141,7 @@ pub use seral_core::id::WorkerId;
 pub use seral_core::restart::RestartPolicy;
 pub use seral_core::retry::Cause;
 pub use seral_core::retry::RetryPolicy;
+pub use seral_core::share::Share;
 pub use seral_core::versions::Remedy;
 pub use seral_core::versions::State;
 pub use seral_core::versions::Takeover;

@@ -174,7 +174,14 @@ impl<T: Queued> Mailbox<T> {
         Ok(())
     }
 
-    /// Lets only jobs in that name this version.
+    /// Lets only jobs in that name this version, and does not drain.
+    pub(crate) fn reserve(&self) -> Result<(), Drained> {
+        let wakes = self.machine.lock().reserve()?;
+        self.wake(wakes);
+        Ok(())
+    }
+
+    /// Lets only jobs in that name this version: it begins to drain.
     pub(crate) fn narrow(&self) {
         let wakes = self.machine.lock().narrow();
         self.wake(wakes);

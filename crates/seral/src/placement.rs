@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use seral_core::id::Revision;
 use seral_core::mailbox::Queued;
 use seral_core::routing::NoRoute;
+use seral_core::routing::Routed;
 
 use crate::error::JobError;
 use crate::hand_back::HandBackReason;
@@ -50,7 +51,7 @@ impl<J, O> DataPlane<J, O> {
                 return Ok(Placed::Onward);
             }
             let table = self.routes.load();
-            let refused = match table.resolve(job.pin()) {
+            let refused = match table.resolve(&job) {
                 Err(NoRoute::PinUnserved) => return Err(Unservable(job)),
                 Err(NoRoute::NoVersion) => job,
                 Ok(pool) => {

@@ -3,6 +3,7 @@
 use seral_core::id::JobId;
 use seral_core::mailbox::Queued;
 use seral_core::retry::Cause;
+use seral_core::routing::Routed;
 use seral_core::time::Time;
 
 use crate::cancellation::CancelJob;

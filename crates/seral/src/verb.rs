@@ -5,22 +5,47 @@ use std::time::Duration;
 use ractor::RpcReplyPort;
 use seral_core::id::JobId;
 use seral_core::id::PoolId;
+use seral_core::id::Revision;
 use seral_core::id::Version;
+use seral_core::share::Share;
 use seral_core::time::Time;
 use seral_core::versions::Answer;
+use seral_core::versions::Misuse;
+use seral_core::versions::State;
 use seral_core::versions::Takeover;
+use seral_core::versions::Verb;
 use tokio::sync::oneshot;
 
 use crate::error::DeployError;
 use crate::error::RollbackError;
 use crate::error::ScaleError;
 use crate::error::SendError;
+use crate::error::VerbError;
 use crate::plane::News;
 use crate::pool::Pool;
 use crate::pool_actor::PoolReport;
 use crate::pool_actor::StartFailure;
 
-/// Where the answer to a verb goes.
+/// Somebody calls a verb and waits for what comes of it.
+pub(crate) struct Call<J, O> {
+    pub(crate) what: Verb,
+    /// The table that they have in mind.
+    pub(crate) expected: Option<Revision>,
+    /// What is deployed, if that is the verb.
+    pub(crate) pool: Option<Pool<J, O>>,
+    pub(crate) answer: oneshot::Sender<Outcome>,
+}
+
+/// What came of a verb.
+pub(crate) struct Outcome {
+    pub(crate) answer: Answer,
+    /// Why a pool could not be started.
+    pub(crate) why: Option<StartFailure>,
+    /// How long gate, swap and halt took.
+    pub(crate) switched_in: Duration,
+}
+
+/// Where the answer to a scaling goes.
 pub(crate) type Answered<T, E> = oneshot::Sender<Result<T, E>>;
 
 /// A job sent to the dispatcher's actor, for callers that hold nothing but its `ActorRef`. See
@@ -35,14 +60,7 @@ pub struct Submission<J> {
 
 /// What the dispatcher is told.
 pub(crate) enum Message<J, O> {
-    Deploy {
-        version: Version,
-        pool: Pool<J, O>,
-        /// Though it is quarantined.
-        force: bool,
-        answer: Answered<Deployment, DeployError>,
-    },
-    Rollback(Answered<Rollback, RollbackError>),
+    Call(Call<J, O>),
     Scale(Version, usize, Answered<(), ScaleError>),
     Submit(Submission<J>),
     News(News),
@@ -77,15 +95,19 @@ impl<J, O> TryFrom<Message<J, O>> for Submission<J> {
     }
 }
 
-/// A deploy that took effect.
+/// What came of a deploy, or of another verb that gives a version its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deployment {
-    /// The version that is current now.
+    /// The version.
     pub version: Version,
-    /// The version that it replaced, and that drains now.
+    /// Where it is now.
+    pub state: State,
+    /// Its share of new jobs, if it is being ramped.
+    pub share: Option<Share>,
+    /// The version that it replaced as the current one, and that drains now.
     pub replaced: Option<Version>,
-    /// Whether its workers had to be started. `None` if it was current already and nothing changed.
+    /// Whether its workers had to be started. `None` if it was there already and nothing changed.
     pub how: Option<Takeover>,
 }
 
@@ -113,43 +135,56 @@ pub enum Rollback {
     Already,
 }
 
-/// What the caller of a deploy hears.
-pub(crate) fn deploy_answer(
-    version: Version,
-    answer: Answer,
-    why: Option<StartFailure>,
-    deadline: Duration,
-) -> Result<Deployment, DeployError> {
-    match answer {
-        Answer::Deployed { how, replaced } => Ok(Deployment { version, replaced, how: Some(how) }),
-        Answer::AlreadyCurrent => Ok(Deployment { version, replaced: None, how: None }),
-        Answer::OtherBuild => Err(DeployError::OtherBuild { version }),
-        Answer::StartFailed => match why {
-            Some(StartFailure::Timeout(deadline)) => Err(DeployError::StartTimeout { version, deadline }),
-            Some(StartFailure::Worker(why)) => Err(DeployError::Start { version, why }),
-            None => Err(DeployError::StartTimeout { version, deadline }),
-        },
-        Answer::Overtaken => Err(DeployError::Overtaken { version }),
-        Answer::Quarantined(version) => Err(DeployError::Quarantined { version }),
-        Answer::RolledBack { .. }
-        | Answer::EndedDeploy(_)
-        | Answer::AlreadyRolledBack
-        | Answer::NothingBefore => Err(DeployError::Interrupted),
+impl Deployment {
+    fn new(version: Version, state: State, how: Option<Takeover>) -> Self {
+        Self { version, state, share: None, replaced: None, how }
+    }
+
+    /// What came of a verb that gives this version its place; else the answer.
+    pub(crate) fn of(version: &Version, answer: Answer) -> Result<Self, Answer> {
+        let place = |state, how| Self::new(version.clone(), state, how);
+        match answer {
+            Answer::Current { how, replaced } => Ok(Self { replaced, ..place(State::Current, Some(how)) }),
+            Answer::Ramping { share, how } => {
+                Ok(Self { share: Some(share), ..place(State::Ramping, Some(how)) })
+            }
+            Answer::Inactive(how) => Ok(place(State::Inactive, Some(how))),
+            Answer::Draining => Ok(place(State::Draining, Some(Takeover::Warm))),
+            Answer::Already(state) => Ok(place(state, None)),
+            other => Err(other),
+        }
     }
 }
 
+/// What the caller of a deploy hears.
+pub(crate) fn deploy_answer(version: Version, outcome: Outcome) -> Result<Deployment, DeployError> {
+    let why = outcome.why;
+    Deployment::of(&version, outcome.answer).map_err(|answer| match answer {
+        Answer::OtherBuild => DeployError::OtherBuild { version },
+        Answer::StartFailed => match why {
+            Some(StartFailure::Timeout(deadline)) => DeployError::StartTimeout { version, deadline },
+            Some(StartFailure::Worker(why)) => DeployError::Start { version, why },
+            None => DeployError::Interrupted,
+        },
+        Answer::Overtaken => DeployError::Overtaken { version },
+        Answer::Quarantined(version) => DeployError::Quarantined { version },
+        Answer::Misused(Misuse::TooMuch(most)) => DeployError::TooMuch { version, most },
+        Answer::Conflict(current) => DeployError::Conflict { current },
+        _ => DeployError::Interrupted,
+    })
+}
+
 /// What the caller of a rollback hears.
-pub(crate) fn rollback_answer(
-    answer: Answer,
-    why: Option<StartFailure>,
-    switched_in: Duration,
-) -> Result<Rollback, RollbackError> {
+pub(crate) fn rollback_answer(outcome: Outcome) -> Result<Rollback, RollbackError> {
+    let Outcome { answer, why, switched_in } = outcome;
     match answer {
         Answer::RolledBack { from, to, how } => Ok(Rollback::To { from, to, how, switched_in }),
         Answer::EndedDeploy(version) => Ok(Rollback::DeployEnded { version }),
         Answer::AlreadyRolledBack => Ok(Rollback::Already),
         Answer::NothingBefore => Err(RollbackError::NothingBefore),
         Answer::Quarantined(version) => Err(RollbackError::Quarantined { version }),
+        Answer::Misused(Misuse::Unknown(version)) => Err(RollbackError::Unknown { version }),
+        Answer::Conflict(current) => Err(RollbackError::Conflict { current }),
         Answer::StartFailed => Err(RollbackError::Start {
             why: match why {
                 Some(StartFailure::Worker(why)) => why,
@@ -157,8 +192,34 @@ pub(crate) fn rollback_answer(
                 None => "unknown".to_owned(),
             },
         }),
-        Answer::Deployed { .. } | Answer::AlreadyCurrent | Answer::OtherBuild | Answer::Overtaken => {
-            Err(RollbackError::Interrupted)
-        }
+        _ => Err(RollbackError::Interrupted),
+    }
+}
+
+/// What the caller of a verb hears that gives a version another place.
+pub(crate) fn place_answer(version: Version, answer: Answer) -> Result<Deployment, VerbError> {
+    Deployment::of(&version, answer).map_err(|answer| verb_error(version, answer))
+}
+
+/// What the caller of an abort hears.
+pub(crate) fn abort_answer(answer: Answer) -> Result<Vec<Version>, VerbError> {
+    match answer {
+        Answer::Aborted(versions) => Ok(versions),
+        Answer::Conflict(current) => Err(VerbError::Conflict { current }),
+        _ => Err(VerbError::Interrupted),
+    }
+}
+
+fn verb_error(version: Version, answer: Answer) -> VerbError {
+    match answer {
+        Answer::Overtaken => VerbError::Overtaken { version },
+        Answer::Quarantined(version) => VerbError::Quarantined { version },
+        Answer::Conflict(current) => VerbError::Conflict { current },
+        Answer::Misused(Misuse::Unknown(version)) => VerbError::Unknown { version },
+        Answer::Misused(Misuse::NotRunning(version, state)) => VerbError::NotRunning { version, state },
+        Answer::Misused(Misuse::IsCurrent(version)) => VerbError::IsCurrent { version },
+        Answer::Misused(Misuse::NothingCurrent) => VerbError::NothingCurrent { version },
+        Answer::Misused(Misuse::TooMuch(most)) => VerbError::TooMuch { version, most },
+        _ => VerbError::Interrupted,
     }
 }

@@ -19,7 +19,11 @@ pub use crate::vitals::WorkerView;
 pub enum VersionState {
     /// Its workers are starting. It gets no jobs.
     Loading,
-    /// It gets all new jobs that name no version.
+    /// Its workers are there. It gets only jobs that name it.
+    Inactive,
+    /// It gets a share of all new jobs that name no version.
+    Ramping,
+    /// It gets all new jobs that name no version and that nothing else claims.
     Current,
     /// It gets no new jobs, except those that name it, and finishes what it has.
     Draining,
@@ -35,6 +39,8 @@ impl From<State> for VersionState {
     fn from(state: State) -> Self {
         match state {
             State::Loading => Self::Loading,
+            State::Inactive => Self::Inactive,
+            State::Ramping => Self::Ramping,
             State::Current => Self::Current,
             State::Draining => Self::Draining,
             State::Drained => Self::Drained,
@@ -143,6 +149,9 @@ pub struct VersionView {
     pub name: String,
     /// Where it is in its life.
     pub state: VersionState,
+    /// Its share of new jobs that name no version, in 1/10,000: while it is ramped, what it was given; while it is current, what nobody else has;
+    /// otherwise none.
+    pub share: u16,
     /// Whether it was left because its workers could not be kept running.
     pub quarantined: bool,
     /// How many workers it has.
@@ -209,6 +218,9 @@ impl fmt::Display for VersionView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { community, name, state, workers, waiting, running, done, faults, .. } = self;
         write!(f, "{community} {name}  {workers} workers  {state}")?;
+        if matches!(self.share, 1..10_000) {
+            write!(f, " at {} %", f64::from(self.share) / 100.0)?;
+        }
         if self.quarantined {
             f.write_str(" (quarantined)")?;
         }
