@@ -34,6 +34,8 @@
 //! | `roster` | (what is known of each version) |
 //! | `succession` | (in what order it is changed who gets new jobs) |
 //! | [`versions`] | how one version takes over from another ★ |
+//! | [`plan`] | the steps of a rollout, and what can be said to it |
+//! | [`rollout`] | when a candidate gets its next share of new work ★ |
 
 pub mod time;
 pub mod id;
@@ -59,3 +61,5 @@ pub mod version;
 mod roster;
 mod succession;
 pub mod versions;
+pub mod plan;
+pub mod rollout;
