@@ -11,7 +11,7 @@
 //! orders 2.0.0 cannot keep its workers running: 1.0.0 is current again
 //! paid at last, by 1.0.0
 //! 125 cents each, by 1.0.0
-//! version 2.0.0 is quarantined, because its workers could not be kept running; deploy it with `.force()`, or a mended build under a new name
+//! version 2.0.0 is quarantined, because a gate failed or its workers could not be kept running; deploy it with `.force()`, or a mended build under a new name
 //! 125 cents each, by 2.0.0
 //! ```
 

@@ -11,6 +11,7 @@ mod script;
 mod delivery;
 mod succession;
 mod rollouts;
+mod plans;
 mod order;
 mod draining;
 mod isolation;

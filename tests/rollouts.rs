@@ -247,7 +247,7 @@ async fn verbs_that_do_not_fit_change_nothing_and_say_what_to_do() {
         assert_eq!(refused.to_string(), format!("{wrong} is no share: it must be from 0 to 100 percent"));
     }
     let wrong = orders.deploy("2.0.0", floor.pool(1)).share(101).await.unwrap_err();
-    assert_eq!(wrong, DeployError::Invalid("a share is from 0 to 100 percent"));
+    assert_eq!(wrong.to_string(), "101 is no share: it must be from 0 to 100 percent");
     assert!(matches!(orders.rollback().to("9.0.0").await, Err(RollbackError::Unknown { .. })));
     assert_eq!(orders.describe().revision, revision, "nothing has changed");
 

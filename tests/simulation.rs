@@ -18,6 +18,7 @@ use seral::FaultKind;
 use seral::JobHandle;
 use seral::Priority;
 use seral::RestartPolicy;
+use seral::Verdict;
 use seral::error::JobError;
 use seral::prelude::*;
 use seral_test::Fate;
@@ -114,6 +115,16 @@ async fn process(seen: &Mutex<Seen>, job: Job, cx: &JobContext) -> Result<u64, F
     }
     seen.lock().completed.push(job.number);
     Ok(job.number)
+}
+
+fn verdict(seed: u64, step: usize) -> Verdict {
+    match Rng::with_seed(seed.wrapping_add(step as u64)).u8(..8) {
+        0 => Verdict::Fail("told to fail".to_owned()),
+        1 => Verdict::Inconclusive("told not to know".to_owned()),
+        2 => Verdict::Error("told not to measure".to_owned()),
+        3 => std::panic::panic_any("told to panic"),
+        _ => Verdict::Pass,
+    }
 }
 
 impl World {
@@ -223,6 +234,12 @@ impl World {
             0 => deploy.hold(),
             1 => deploy.share(i32::from(self.rng.u8(..=100))),
             2 => deploy.share_beside(i32::from(self.rng.u8(..=100))),
+            3 => {
+                let seed = self.rng.u64(..);
+                let ramp = deploy.ramp([20, 60]).lasting(Duration::from_millis(self.rng.u64(..300)), 1);
+                let _ = ramp.gate(move |step| std::future::ready(verdict(seed, step.step))).await;
+                return;
+            }
             _ => deploy,
         };
         // A deploy may be interrupted by a dispatcher that was told to panic, or its version is sick.

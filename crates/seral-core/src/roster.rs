@@ -32,7 +32,7 @@ pub struct Entry {
     pub pool: PoolId,
     /// The version that was current before it.
     pub before: Option<Version>,
-    /// Whether it was left because its workers could not be kept running.
+    /// Whether it was left because a gate failed or its workers could not be kept running.
     pub quarantined: bool,
     /// Whether its build has seen a job, or could have.
     pub(crate) served: bool,
@@ -71,6 +71,10 @@ impl Roster {
 
     pub(crate) fn of_pool(&self, pool: PoolId) -> Option<usize> {
         self.entries.iter().position(|entry| entry.pool == pool)
+    }
+
+    pub(crate) fn of_pool_in(&self, pool: PoolId, state: State) -> Option<usize> {
+        self.of_pool(pool).filter(|at| self.entries[*at].state == state)
     }
 
     pub(crate) fn find(&self, version: &Version) -> Option<usize> {
@@ -172,6 +176,17 @@ impl Roster {
         let pool = self.entries[at].pool;
         actions.push(Action::Halt(pool));
         actions.push(Action::Recall(pool));
+    }
+
+    /// Ends a pool that was loading. Returns its version.
+    pub(crate) fn give_up(&mut self, pool: PoolId, actions: &mut Vec<Action>) -> Option<Version> {
+        let at = self.of_pool(pool)?;
+        actions.push(Action::Dismiss(pool));
+        let over = if self.entries[at].served { State::Retired } else { State::Failed };
+        self.set(at, over, actions);
+        let version = self.name(at);
+        self.forget_oldest(actions);
+        Some(version)
     }
 
     pub(crate) fn forget_oldest(&mut self, actions: &mut Vec<Action>) {

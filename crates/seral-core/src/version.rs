@@ -47,6 +47,8 @@ pub enum Event {
         expected: Option<Revision>,
         /// What to do.
         what: Verb,
+        /// Whether it waits for nothing that loads: the step of a rollout that is on its way. A rollback, a rejection and an abort never wait.
+        urgent: bool,
     },
     /// All workers of a loading pool have started.
     Started(PoolId),
@@ -90,6 +92,8 @@ pub enum Verb {
         /// To this version, or to the one that was promoted last before what is left.
         to: Option<Version>,
     },
+    /// Leave a version that is being ramped, since it was found to be bad: its waiting jobs go back, and it is quarantined.
+    Reject(Version),
     /// End what is being ramped, loading or not: it drains.
     Abort,
     /// Give a version no new jobs; it finishes what it has.
@@ -108,6 +112,7 @@ impl Verb {
             Self::Deploy { version, .. }
             | Self::Ramp { version, .. }
             | Self::Promote(version)
+            | Self::Reject(version)
             | Self::Drain { version, .. } => Some(version.clone()),
             Self::Rollback { to } => to.clone(),
             Self::Abort => None,

@@ -12,7 +12,8 @@
 //! Rules:
 //!
 //! 1. Verbs take effect in the order in which they were called. While a version is loading, later verbs wait in line.
-//! 2. A rollback never waits, nor does an abort: if a deploy is loading, it is what ends it, and nothing else changes.
+//! 2. A rollback never waits, nor does an abort or a rejection. If a deploy is loading, a rollback or an abort is what ends it, and nothing else
+//!    changes.
 //! 3. Whoever takes over is opened before the table is swapped, and whoever is replaced is narrowed after it. So at every
 //!    moment some version takes new jobs.
 //! 4. A start that fails changes nothing for any other version.
@@ -90,7 +91,9 @@ impl Versions {
     pub fn handle(&mut self, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Called { verb, expected, what } => self.called(verb, expected, what, &mut actions),
+            Event::Called { verb, expected, what, urgent } => {
+                self.called(InLine { verb, expected, what }, urgent, &mut actions);
+            }
             Event::Started(pool) => self.started(pool, &mut actions),
             Event::StartFailed(pool) => self.start_failed(pool, &mut actions),
             Event::Drained(pool) => self.drained(pool, &mut actions),
@@ -109,7 +112,7 @@ impl Versions {
         let mut actions = Vec::new();
         self.line.clear();
         if let Some(loading) = self.loading.take() {
-            self.give_up(loading.pool, &mut actions);
+            self.roster.give_up(loading.pool, &mut actions);
         }
         actions
     }
@@ -150,11 +153,11 @@ impl Versions {
 
     // ---- verbs -----------------------------------------------------------------------------------------------------
 
-    fn called(&mut self, verb: VerbId, expected: Option<Revision>, what: Verb, actions: &mut Vec<Action>) {
-        match what {
-            // Whoever calls these is in a hurry.
-            Verb::Rollback { .. } | Verb::Abort => self.take_effect(InLine { verb, expected, what }, actions),
-            what => self.line.push_back(InLine { verb, expected, what }),
+    fn called(&mut self, call: InLine, urgent: bool, actions: &mut Vec<Action>) {
+        if urgent || matches!(call.what, Verb::Rollback { .. } | Verb::Reject(_) | Verb::Abort) {
+            self.take_effect(call, actions);
+        } else {
+            self.line.push_back(call);
         }
     }
 
@@ -176,6 +179,7 @@ impl Versions {
             Verb::Ramp { version, share } => Some(self.ramp(&version, share, actions)),
             Verb::Promote(version) => Some(self.promote(&version, actions)),
             Verb::Rollback { to } => self.rollback(verb, to, actions),
+            Verb::Reject(version) => Some(self.reject(&version, actions)),
             Verb::Abort => Some(self.abort(actions)),
             Verb::Drain { version, allow_empty } => Some(self.drain(&version, allow_empty, actions)),
         };
@@ -307,11 +311,24 @@ impl Versions {
         }
     }
 
+    fn reject(&mut self, version: &Version, actions: &mut Vec<Action>) -> Answer {
+        let Some(at) = self.roster.find(version) else {
+            return Answer::Misused(Misuse::Unknown(version.clone()));
+        };
+        let entry = &mut self.roster.entries[at];
+        if entry.state != State::Ramping {
+            return Answer::Already(entry.state);
+        }
+        entry.quarantined = true;
+        self.roster.leave(&[at], true, actions);
+        Answer::Draining
+    }
+
     fn abort(&mut self, actions: &mut Vec<Action>) -> Answer {
         let ramps = |loading: &mut Loading| matches!(loading.purpose, Purpose::Deploy(Aim::Ramp { .. }));
         let mut aborted = Vec::new();
         if let Some(loading) = self.loading.take_if(ramps) {
-            aborted.extend(self.give_up(loading.pool, actions));
+            aborted.extend(self.roster.give_up(loading.pool, actions));
             actions.push(Action::Answer(loading.verb, Answer::Overtaken));
         }
         let ramping = self.roster.ramping();
@@ -366,7 +383,7 @@ impl Versions {
     fn end_what_is_to_come(&mut self, actions: &mut Vec<Action>) -> Option<Version> {
         let mut ended = None;
         if let Some(loading) = self.loading.take_if(|loading| loading.purpose != Purpose::Rollback) {
-            ended = self.give_up(loading.pool, actions);
+            ended = self.roster.give_up(loading.pool, actions);
             actions.push(Action::Answer(loading.verb, Answer::Overtaken));
         }
         for waiting in std::mem::take(&mut self.line) {
@@ -393,12 +410,12 @@ impl Versions {
 
     fn start_failed(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
         let Some(loading) = self.loading.take_if(|loading| loading.pool == pool) else { return };
-        self.give_up(pool, actions);
+        self.roster.give_up(pool, actions);
         actions.push(Action::Answer(loading.verb, Answer::StartFailed));
     }
 
     fn drained(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) = self.of_pool_in(pool, State::Draining) {
+        if let Some(at) = self.roster.of_pool_in(pool, State::Draining) {
             self.roster.set(at, State::Drained, actions);
             self.roster.publish(actions);
         }
@@ -413,7 +430,7 @@ impl Versions {
     }
 
     fn ended(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) = self.of_pool_in(pool, State::Drained) {
+        if let Some(at) = self.roster.of_pool_in(pool, State::Drained) {
             self.roster.set(at, State::Retired, actions);
             self.roster.forget_oldest(actions);
         }
@@ -466,21 +483,6 @@ impl Versions {
     fn rolled_back_to(&self, at: usize, from: Option<Version>, how: Takeover) -> Answer {
         let to = self.roster.name(at);
         Answer::RolledBack { from: from.unwrap_or_else(|| to.clone()), to, how }
-    }
-
-    /// Ends a pool that was loading. Returns its version.
-    fn give_up(&mut self, pool: PoolId, actions: &mut Vec<Action>) -> Option<Version> {
-        let at = self.roster.of_pool(pool)?;
-        actions.push(Action::Dismiss(pool));
-        let over = if self.roster.entries[at].served { State::Retired } else { State::Failed };
-        self.roster.set(at, over, actions);
-        let version = self.roster.name(at);
-        self.roster.forget_oldest(actions);
-        Some(version)
-    }
-
-    fn of_pool_in(&self, pool: PoolId, state: State) -> Option<usize> {
-        self.roster.of_pool(pool).filter(|at| self.roster.entries[*at].state == state)
     }
 }
 

@@ -13,6 +13,7 @@ use seral_core::id::Version;
 use seral_core::versions::Versions;
 use tokio::sync::Notify;
 
+use crate::course::Course;
 use crate::hand_back::HandBackHook;
 use crate::plane::DataPlane;
 use crate::pool::Pool;
@@ -37,6 +38,8 @@ pub(crate) struct ControlState<J, O> {
     pub(crate) pools: HashMap<PoolId, Running<J, O>>,
     /// How each version that is remembered was made.
     pub(crate) specs: HashMap<Version, Pool<J, O>>,
+    /// The rollout in progress, or the last one.
+    pub(crate) course: Option<Course>,
     /// The community has been closed for good.
     pub(crate) is_closed: bool,
 }
@@ -55,6 +58,7 @@ impl<J, O, M> Control<J, O, M> {
             versions: Versions::new(),
             pools: HashMap::new(),
             specs: HashMap::new(),
+            course: None,
             is_closed: false,
         };
         Self {
@@ -100,15 +104,15 @@ impl<J, O, M> Control<J, O, M> {
 
     /// Lets go of all code of the user: a worker that holds its own community would keep both alive for ever.
     pub(crate) fn forget_user_code(&self) {
-        let (specs, running) = {
+        let specs = {
             let mut state = self.state.lock();
             let specs = std::mem::take(&mut state.specs);
             let running: Vec<_> = state.pools.values_mut().map(|running| running.spec.take()).collect();
-            (specs, running)
+            (specs, running, state.course.take())
         };
         let hook = self.hand_back.lock().take();
         // Outside of the locks: these are destructors of the user's.
-        drop_guarded((specs, running, hook));
+        drop_guarded((specs, hook));
         self.plane.dead.forget_hook();
     }
 

@@ -23,8 +23,10 @@ use seral_core::id::Version;
 use seral_core::time::Time;
 use seral_core::versions::Event as Fact;
 use seral_core::versions::State;
+use seral_core::versions::Verb;
 
 use crate::admission::Obstacle;
+use crate::conduct::cause_of;
 use crate::control::Control;
 use crate::enact::Dispatching;
 use crate::enact::Myself;
@@ -77,6 +79,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
             start_failure: None,
             performing_since,
             timer: None,
+            course_timer: None,
         };
         dispatching.begin(&myself).await?;
         Ok(dispatching)
@@ -90,6 +93,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Call(call) => dispatching.call(&myself, call).await?,
+            Message::Course(log, told) => {
+                let (verbs, answered) = dispatching.tell_course(&myself, &log, told);
+                dispatching.step(&myself, verbs).await?;
+                if let Some((port, answer)) = answered {
+                    let _ = port.send(answer);
+                }
+            }
             Message::Scale(version, size, answer) => {
                 let _ = answer.send(dispatching.scale(version, size));
             }
@@ -172,6 +182,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 .cast(Message::RecallSlice { pool, since, moved: 0 })
                 .map_err(|_| "ended before it began")?;
         }
+        let verbs = self.resume_course(myself);
+        self.step(myself, verbs).await?;
         self.set_timer(myself);
         self.control.set_dispatcher(Some(myself.clone()));
         Ok(())
@@ -184,11 +196,19 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         if self.control.state.lock().is_closed {
             return Ok(());
         }
-        self.last_verb = self.last_verb.next();
-        let verb = self.last_verb;
+        let verb = self.next_verb();
         let (expected, what) = (call.expected, call.what.clone());
         self.calls.insert(verb, call);
-        self.happened(myself, Fact::Called { verb, expected, what }).await
+        self.happened(myself, Fact::Called { verb, expected, what, urgent: false }).await
+    }
+
+    /// Does what a rollout decided about the routing table.
+    async fn step(&mut self, myself: &Myself<J, O>, verbs: Vec<Verb>) -> Result<(), ActorProcessingErr> {
+        for what in verbs {
+            let verb = self.next_verb();
+            self.happened(myself, Fact::Called { verb, expected: None, what, urgent: true }).await?;
+        }
+        Ok(())
     }
 
     fn scale(&self, version: Version, size: usize) -> Result<(), ScaleError> {
@@ -221,6 +241,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         let _ = reply.send(answer);
     }
 
+    fn next_verb(&mut self) -> VerbId {
+        self.last_verb = self.last_verb.next();
+        self.last_verb
+    }
+
     // ---- deciding --------------------------------------------------------------------------------------------------
 
     /// Asks the machine what to do about a fact, and does it.
@@ -228,6 +253,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     /// While it decides, no draining mailbox may be drained under its hands: what it takes for draining must still be so when its gate is
     /// opened. A mailbox that is drained already is news that comes first.
     async fn happened(&mut self, myself: &Myself<J, O>, fact: Fact) -> Result<(), ActorProcessingErr> {
+        let cause = cause_of(&fact);
         let mut steadied = Vec::new();
         let mut actions = Vec::new();
         {
@@ -255,6 +281,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         for handle in steadied {
             handle.mailbox.unpin_away();
         }
+        self.follow_course(myself, cause);
         self.control.changed.notify_waiters();
         performed
     }

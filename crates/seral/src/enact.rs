@@ -54,12 +54,17 @@ pub(crate) struct Dispatching<J, O> {
     /// Since when what was decided last is being done.
     pub(crate) performing_since: Time,
     pub(crate) timer: Option<(Time, JoinHandle<()>)>,
+    /// Of the rollout's next look.
+    pub(crate) course_timer: Option<JoinHandle<()>>,
 }
 
 impl<J, O> Drop for Dispatching<J, O> {
     /// A timer outlives neither its dispatcher nor the ecosystem.
     fn drop(&mut self) {
         if let Some((_, timer)) = self.timer.take() {
+            timer.abort();
+        }
+        if let Some(timer) = self.course_timer.take() {
             timer.abort();
         }
     }
@@ -119,7 +124,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 }
                 Action::Forget(version) => self.forget(&version),
                 Action::Tell(version, state) => self.tell(version, state),
-                Action::Answer(verb, answer) => self.answer(verb, answer),
+                Action::Answer(verb, answer) => self.answer(myself, verb, answer),
             }
         }
         Ok(())
@@ -256,11 +261,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         self.plane().tell(|community| Event::VersionChanged { community, version, state });
     }
 
-    fn answer(&mut self, verb: VerbId, answer: Answer) {
+    fn answer(&mut self, myself: &Myself<J, O>, verb: VerbId, answer: Answer) {
         let Some(call) = self.calls.remove(&verb) else { return };
         if let Answer::RolledBack { from, to, how } = &answer {
             let (from, to, how) = (from.clone(), to.clone(), *how);
             self.plane().tell(|community| Event::RolledBack { community, from, to, how });
+        }
+        if let (Some(planned), Some(version)) = (call.planned, call.what.version()) {
+            self.begin_course(myself, planned, version, &answer);
         }
         let why = if answer == Answer::StartFailed { self.start_failure.take() } else { None };
         let switched_in = self.plane().now().since(self.performing_since);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use seral_core::id::Revision;
 use seral_core::id::Version;
+use seral_core::rollout::Refused;
 use seral_core::share::Share;
 use seral_core::versions::State;
 use thiserror::Error;
@@ -249,9 +250,9 @@ pub enum DeployError {
         /// The version.
         version: Version,
     },
-    /// The version was left because its workers could not be kept running.
+    /// The version was left because a gate failed or its workers could not be kept running.
     #[error(
-        "version {version} is quarantined, because its workers could not be kept running; deploy it with `.force()`, or a mended build under a new name"
+        "version {version} is quarantined, because a gate failed or its workers could not be kept running; deploy it with `.force()`, or a mended build under a new name"
     )]
     Quarantined {
         /// The version.
@@ -259,7 +260,7 @@ pub enum DeployError {
     },
     /// The name, the size or the share is not usable.
     #[error("{0}")]
-    Invalid(&'static str),
+    Invalid(String),
     /// Others that are being ramped have too much of the new jobs.
     #[error(
         "version {version} can have at most {most} of new jobs, since others are being ramped; lower their shares first"
@@ -296,9 +297,9 @@ pub enum RollbackError {
     /// There is no version before the current one.
     #[error("there is no earlier version to go back to")]
     NothingBefore,
-    /// The earlier version was left because its workers could not be kept running.
+    /// The earlier version was left because a gate failed or its workers could not be kept running.
     #[error(
-        "the earlier version {version} is quarantined, because its workers could not be kept running; deploy it with `.force()`, or another version"
+        "the earlier version {version} is quarantined, because a gate failed or its workers could not be kept running; deploy it with `.force()`, or another version"
     )]
     Quarantined {
         /// The version.
@@ -369,9 +370,9 @@ pub enum VerbError {
         /// The most that it can have.
         most: Share,
     },
-    /// The version was left because its workers could not be kept running.
+    /// The version was left because a gate failed or its workers could not be kept running.
     #[error(
-        "version {version} is quarantined, because its workers could not be kept running; deploy it with `.force()`, or a mended build under a new name"
+        "version {version} is quarantined, because a gate failed or its workers could not be kept running; deploy it with `.force()`, or a mended build under a new name"
     )]
     Quarantined {
         /// The version.
@@ -399,6 +400,18 @@ pub enum VerbError {
     },
     /// The community is shutting down, or the dispatcher was restarted meanwhile.
     #[error("the verb was interrupted; `describe` says which version gets new jobs")]
+    Interrupted,
+}
+
+/// A verb of a rollout did not fit. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RolloutError {
+    /// It does not fit where the rollout is.
+    #[error(transparent)]
+    Refused(Refused),
+    /// The community is shutting down, or the dispatcher was restarted meanwhile.
+    #[error("the verb was interrupted; the rollout's `status` says where it is")]
     Interrupted,
 }
 

@@ -9,6 +9,7 @@ use seral_core::id::Attempt;
 use seral_core::id::JobId;
 use seral_core::id::Version;
 use seral_core::id::WorkerId;
+use seral_core::rollout::Phase;
 use seral_core::share::Share;
 use seral_core::versions::Remedy;
 use seral_core::versions::State;
@@ -131,6 +132,19 @@ pub enum Event {
         /// Its share from now on.
         share: Share,
     },
+    /// A rollout has come to another step, or waits for something else.
+    Rollout {
+        /// The community.
+        community: Arc<str>,
+        /// The candidate.
+        version: Version,
+        /// The number of the step, from 0.
+        step: usize,
+        /// The share that the candidate is to have.
+        share: Share,
+        /// What the rollout does or waits for, and why.
+        phase: Phase,
+    },
     /// A worker is not as it should be, or it is again.
     WorkerCondition {
         /// The community.
@@ -204,6 +218,9 @@ impl fmt::Display for Event {
             }
             Self::ShareChanged { community, version, share } => {
                 write!(f, "{community} {version} has {share} of new jobs")
+            }
+            Self::Rollout { community, version, step, share, phase } => {
+                write!(f, "{community} {version}: step {step} of its rollout, {share}: {phase}")
             }
             Self::Scaled { community, version, from, to } => {
                 write!(f, "{community} {version} scaled from {from} to {to} workers")

@@ -44,10 +44,17 @@
 //! | `worker` | the actor that runs the cycle |
 //! | [`pool`] | what a user deploys: how many workers, and how to make one |
 //! | `pool_actor` | the actor that supervises the workers of a version |
+//! | [`percent`] | a part of new jobs, as people write it |
+//! | `gate` | the user's code that says whether a candidate may have more |
+//! | `course` | a rollout's machine, and what it has told |
 //! | `control` | what the control plane keeps, so that a dispatcher can fail |
 //! | [`verb`] | the verbs as messages, and what came of them |
-//! | [`command`] | verbs about to be called: deploy, ramp, promote, drain, abort, rollback |
+//! | `ask_dispatcher` | how a handle speaks to the dispatcher, whichever it is |
+//! | [`rollout`] | a rollout as users see it |
+//! | [`deploy`] | a deploy about to be made, and its plan |
+//! | [`command`] | verbs about to be called: ramp, promote, drain, abort, rollback |
 //! | `enact` | does what [`seral_core::versions`] decided |
+//! | `conduct` | does what [`seral_core::rollout`] decided |
 //! | `dispatcher` | the actor that every verb is a message to |
 //! | [`view`] | what can be seen at one moment |
 //! | `describe` | makes the view |
@@ -97,10 +104,17 @@ mod cycle;
 mod worker;
 pub mod pool;
 mod pool_actor;
+pub mod percent;
+mod gate;
+mod course;
 mod control;
 pub mod verb;
+mod ask_dispatcher;
+pub mod rollout;
+pub mod deploy;
 pub mod command;
 mod enact;
+mod conduct;
 mod dispatcher;
 pub mod view;
 mod describe;
@@ -125,6 +139,8 @@ pub use job::JobHandle;
 pub use pool::Pool;
 pub use report::ShutdownEnd;
 pub use report::ShutdownReport;
+pub use rollout::Rollout;
+pub use rollout::Verdict;
 pub use verb::Deployment;
 pub use verb::Rollback;
 pub use verb::Submission;

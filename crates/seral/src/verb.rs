@@ -1,5 +1,6 @@
 //! The verbs of a community as messages, and what came of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::RpcReplyPort;
@@ -7,6 +8,9 @@ use seral_core::id::JobId;
 use seral_core::id::PoolId;
 use seral_core::id::Revision;
 use seral_core::id::Version;
+use seral_core::rollout::Refused;
+use seral_core::rollout::Verb as RolloutVerb;
+use seral_core::rollout::Verdict;
 use seral_core::share::Share;
 use seral_core::time::Time;
 use seral_core::versions::Answer;
@@ -16,6 +20,8 @@ use seral_core::versions::Takeover;
 use seral_core::versions::Verb;
 use tokio::sync::oneshot;
 
+use crate::course::Log;
+use crate::course::Planned;
 use crate::error::DeployError;
 use crate::error::RollbackError;
 use crate::error::ScaleError;
@@ -33,6 +39,8 @@ pub(crate) struct Call<J, O> {
     pub(crate) expected: Option<Revision>,
     /// What is deployed, if that is the verb.
     pub(crate) pool: Option<Pool<J, O>>,
+    /// How it gets more new jobs, step by step, if it does.
+    pub(crate) planned: Option<Planned>,
     pub(crate) answer: oneshot::Sender<Outcome>,
 }
 
@@ -61,6 +69,8 @@ pub struct Submission<J> {
 /// What the dispatcher is told.
 pub(crate) enum Message<J, O> {
     Call(Call<J, O>),
+    /// To the rollout with this log.
+    Course(Arc<Log>, Told),
     Scale(Version, usize, Answered<(), ScaleError>),
     Submit(Submission<J>),
     News(News),
@@ -76,6 +86,16 @@ pub(crate) enum Message<J, O> {
     Closed,
     /// For tests: fail as a broken dispatcher would.
     Panic,
+}
+
+/// What a rollout is told.
+pub(crate) enum Told {
+    /// The time of a look has come.
+    Look,
+    /// The gate of a step has spoken.
+    Verdict(usize, Verdict),
+    /// Somebody calls one of its verbs.
+    Call(RolloutVerb, oneshot::Sender<Result<(), Refused>>),
 }
 
 impl<J, O> From<Submission<J>> for Message<J, O> {

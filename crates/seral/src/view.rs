@@ -152,7 +152,7 @@ pub struct VersionView {
     /// Its share of new jobs that name no version, in 1/10,000: while it is ramped, what it was given; while it is current, what nobody else has;
     /// otherwise none.
     pub share: u16,
-    /// Whether it was left because its workers could not be kept running.
+    /// Whether it was left because a gate failed or its workers could not be kept running.
     pub quarantined: bool,
     /// How many workers it has.
     pub workers: usize,

@@ -1,0 +1,228 @@
+//! A deploy about to be made: what a user writes before `.await`, and its plan if it is rolled out step by step.
+
+use std::fmt;
+use std::future::Future;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seral_core::id::Revision;
+use seral_core::id::Version;
+use seral_core::rollout::Plan;
+use seral_core::rollout::Verdict;
+use seral_core::rollout::Wait;
+use seral_core::share::Share;
+use seral_core::versions::Aim;
+use seral_core::versions::Verb;
+
+use crate::control::Control;
+use crate::course::Log;
+use crate::course::Planned;
+use crate::error::DeployError;
+use crate::error::VerbError;
+use crate::gate::Gate;
+use crate::gate::GateStep;
+use crate::percent::Percent;
+use crate::pool::POOL_SIZE_MAX;
+use crate::pool::Pool;
+use crate::rollout::Rollout;
+use crate::rollout::Step;
+use crate::verb::Call;
+use crate::verb::Deployment;
+use crate::verb::Message;
+use crate::verb::deploy_answer;
+
+type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+/// A deploy about to be made; see [`Community::deploy`](crate::Community::deploy).
+#[must_use = "a version is deployed when this is awaited"]
+pub struct Deploy<J, O> {
+    control: Arc<Control<J, O, Message<J, O>>>,
+    version: Version,
+    pool: Pool<J, O>,
+    force: bool,
+    expected: Option<Revision>,
+    place: Place,
+    planned: Option<Planned>,
+}
+
+/// What is to become of a version that is deployed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Current,
+    Share(Percent),
+    ShareBeside(Percent),
+    Held,
+}
+
+impl<J, O> Deploy<J, O> {
+    pub(crate) fn new(
+        control: Arc<Control<J, O, Message<J, O>>>,
+        version: Version,
+        pool: Pool<J, O>,
+    ) -> Self {
+        Self { control, version, pool, force: false, expected: None, place: Place::Current, planned: None }
+    }
+
+    /// Deploys the version though it is quarantined: it was left because a gate failed or its workers could not be kept running.
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+
+    /// Starts the version's workers and gives it no jobs but those that name it, until it is ramped or promoted. Default = it becomes current.
+    pub fn hold(mut self) -> Self {
+        self.place = Place::Held;
+        self
+    }
+
+    /// Gives the version this part of new jobs, in percent; the current version keeps the rest. Whatever else is being ramped drains, and takes no
+    /// more part. If no version is current yet, this one becomes it. Default = it becomes current.
+    pub fn share(mut self, percent: impl Into<Percent>) -> Self {
+        self.place = Place::Share(percent.into());
+        self
+    }
+
+    /// As [`share`](Self::share), and versions that are being ramped keep their shares.
+    pub fn share_beside(mut self, percent: impl Into<Percent>) -> Self {
+        self.place = Place::ShareBeside(percent.into());
+        self
+    }
+
+    /// Deploys only if the routing table is still this one, by the number in [`describe`](crate::Community::describe). Default = whichever it is.
+    pub fn at(mut self, revision: u64) -> Self {
+        self.expected = Some(Revision::new(revision));
+        self
+    }
+
+    /// Gives the version more and more of new jobs, step by step, in percent: `.ramp([5, 25, 100])`. After the last step it is current, also if that
+    /// is less than 100. While it is being ramped, the current version keeps the rest; whatever else is being ramped drains.
+    pub fn ramp<S: Into<Step>>(self, steps: impl IntoIterator<Item = S>) -> Ramp<J, O> {
+        let steps = steps.into_iter().map(Into::into).collect();
+        Ramp { deploy: self, steps, wait: Wait::default(), gate: None }
+    }
+
+    fn check(&self) -> Result<Aim, DeployError> {
+        let invalid = |why: &str| Err(DeployError::Invalid(why.to_owned()));
+        if self.version.as_str().trim().is_empty() {
+            return invalid("a version needs a name, such as \"1.0.0\"");
+        }
+        if self.pool.size == 0 {
+            return invalid("a pool needs at least one worker");
+        }
+        if self.pool.size > POOL_SIZE_MAX {
+            return invalid("a pool has at most 10,000 workers; use several communities for more");
+        }
+        let ramp = |percent: Percent, beside| {
+            let share = percent.share().map_err(no_share)?;
+            Ok(Aim::Ramp { share, beside })
+        };
+        match self.place {
+            Place::Current => Ok(Aim::Current),
+            Place::Held => Ok(Aim::Hold),
+            Place::Share(percent) => ramp(percent, false),
+            Place::ShareBeside(percent) => ramp(percent, true),
+        }
+    }
+}
+
+fn no_share(percent: String) -> DeployError {
+    DeployError::Invalid(VerbError::NoShare { percent }.to_string())
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Deploy<J, O> {
+    type Output = Result<Deployment, DeployError>;
+    type IntoFuture = Boxed<Deployment, DeployError>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let aim = self.check()?;
+            let Self { control, version, pool, force, expected, planned, .. } = self;
+            let what = Verb::Deploy { version: version.clone(), build: pool.build.clone(), aim, force };
+            let call = |answer| Message::Call(Call { what, expected, pool: Some(pool), planned, answer });
+            let outcome = control.command(call).await.ok_or(DeployError::Interrupted)?;
+            deploy_answer(version, outcome)
+        })
+    }
+}
+
+impl<J, O> fmt::Debug for Deploy<J, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deploy")
+            .field("version", &self.version)
+            .field("pool", &self.pool)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A deploy that is to be rolled out step by step; see [`Deploy::ramp`]. Awaiting it ends when the first share is live.
+#[must_use = "a version is deployed when this is awaited"]
+pub struct Ramp<J, O> {
+    deploy: Deploy<J, O>,
+    steps: Vec<Step>,
+    wait: Wait,
+    gate: Option<Gate>,
+}
+
+impl<J, O> Ramp<J, O> {
+    /// Each step that does not say otherwise lasts at least this time, and until the candidate has finished so many jobs in it (at least one). Default =
+    /// 60 s and 200 jobs.
+    pub fn lasting(mut self, time: Duration, jobs: u64) -> Self {
+        self.wait = Wait::For { time, jobs };
+        self
+    }
+
+    /// Each step that does not say otherwise lasts until somebody calls [`Rollout::next`].
+    pub fn by_hand(mut self) -> Self {
+        self.wait = Wait::ByHand;
+        self
+    }
+
+    /// Asks this when the wait of a step is over: `Pass` goes on, `Fail` rolls the candidate back and quarantines it, `Inconclusive` and `Error` are asked
+    /// again later; after three errors in a row the rollout pauses. A gate that panics or takes longer than 60 s is an `Error`. Default = no gate.
+    pub fn gate<F>(mut self, gate: impl Fn(GateStep) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Verdict> + Send + 'static,
+    {
+        self.gate = Some(Gate::new(gate));
+        self
+    }
+
+    /// The deploy that begins with the first step, and what the rollout will tell.
+    fn prepare(self) -> Result<(Deploy<J, O>, Arc<Log>), DeployError> {
+        let Self { mut deploy, steps, wait, gate } = self;
+        let resolve = |step: Step| step.resolve(wait, gate.is_some());
+        let steps: Vec<_> = steps.into_iter().map(resolve).collect::<Result<_, _>>().map_err(no_share)?;
+        let plan = Plan::new(steps).map_err(|why| DeployError::Invalid(why.to_string()))?;
+        let first = plan.steps()[0].share;
+        deploy.place = if first == Share::EVERYBODY { Place::Current } else { Place::Share(first.into()) };
+        let log = Arc::<Log>::default();
+        deploy.planned = Some(Planned { plan, gate, log: Arc::clone(&log) });
+        Ok((deploy, log))
+    }
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Ramp<J, O> {
+    type Output = Result<Rollout<J, O>, DeployError>;
+    type IntoFuture = Boxed<Rollout<J, O>, DeployError>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let (deploy, log) = self.prepare()?;
+            let control = Arc::clone(&deploy.control);
+            let deployment = deploy.await?;
+            Ok(Rollout { control, deployment, log })
+        })
+    }
+}
+
+impl<J, O> fmt::Debug for Ramp<J, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ramp")
+            .field("deploy", &self.deploy)
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
+}
