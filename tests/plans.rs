@@ -366,6 +366,37 @@ impl Worker for Slow {
     }
 }
 
+/// Who, what, why, from which table to which; what changed nothing is not written down.
+#[tokio::test(start_paused = true)]
+async fn each_change_of_the_table_is_remembered_with_who_did_it_and_why() {
+    let (shop, orders, floor) = community(1).await;
+    orders.deploy("2.0.0", floor.pool(1)).hold().by("alice").because("for the smoke test").await.unwrap();
+    orders.ramp("2.0.0", 5).by("bob").await.unwrap();
+    orders.ramp("2.0.0", 5).by("bob").await.unwrap();
+    orders.ramp("9.0.0", 5).await.unwrap_err();
+    orders.abort().because("the numbers are bad").await.unwrap();
+    orders.drained("2.0.0").await.unwrap();
+    let (_, gate) = says([Verdict::Fail("one in ten fails".to_owned())]);
+    let ramp = orders.deploy("3.0.0", floor.pool(1)).by("carol").ramp([10, 99]).lasting(MINUTE, 1);
+    let rollout = ramp.gate(gate).await.unwrap();
+    rollout.next().await.unwrap();
+    rollout.ended().await;
+    settle().await;
+    let said: Vec<String> = orders.changes().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "0 to 1: deploy 1.0.0",
+            "1 to 2: deploy 2.0.0 and hold it, by alice: for the smoke test",
+            "2 to 3: ramp 2.0.0 to 5 %, by bob",
+            "3 to 4: abort: the numbers are bad",
+            "5 to 6: deploy 3.0.0 with 10 %, by carol",
+            "6 to 7: reject 3.0.0, by a rollout: rolled back: one in ten fails",
+        ]
+    );
+    shop.shutdown(MINUTE).await;
+}
+
 /// Starts once; panics at its first job, and cannot start again.
 struct Sick {
     starts: Arc<AtomicUsize>,

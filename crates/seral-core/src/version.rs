@@ -1,5 +1,7 @@
 //! The life of one version, and the words in which the machine of `versions` is spoken to and answers.
 
+use std::fmt;
+
 use crate::id::PoolId;
 use crate::id::Revision;
 use crate::id::VerbId;
@@ -105,6 +107,30 @@ pub enum Verb {
     },
 }
 
+impl Answer {
+    /// Whether the verb changed anything.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::Current { .. }
+            | Self::Ramping { .. }
+            | Self::Inactive(_)
+            | Self::Draining
+            | Self::RolledBack { .. }
+            | Self::EndedDeploy(_) => true,
+            Self::Aborted(versions) => !versions.is_empty(),
+            Self::Already(_)
+            | Self::Conflict(_)
+            | Self::OtherBuild
+            | Self::Quarantined(_)
+            | Self::Misused(_)
+            | Self::StartFailed
+            | Self::Overtaken
+            | Self::AlreadyRolledBack
+            | Self::NothingBefore => false,
+        }
+    }
+}
+
 impl Verb {
     /// The version that it is about.
     pub fn version(&self) -> Option<Version> {
@@ -116,6 +142,26 @@ impl Verb {
             | Self::Drain { version, .. } => Some(version.clone()),
             Self::Rollback { to } => to.clone(),
             Self::Abort => None,
+        }
+    }
+}
+
+/// As people would say it: `ramp 2.0.0 to 25 %`.
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deploy { version, aim: Aim::Current, .. } => write!(f, "deploy {version}"),
+            Self::Deploy { version, aim: Aim::Ramp { share, .. }, .. } => {
+                write!(f, "deploy {version} with {share}")
+            }
+            Self::Deploy { version, aim: Aim::Hold, .. } => write!(f, "deploy {version} and hold it"),
+            Self::Ramp { version, share } => write!(f, "ramp {version} to {share}"),
+            Self::Promote(version) => write!(f, "promote {version}"),
+            Self::Rollback { to: None } => f.write_str("roll back"),
+            Self::Rollback { to: Some(version) } => write!(f, "roll back to {version}"),
+            Self::Reject(version) => write!(f, "reject {version}"),
+            Self::Abort => f.write_str("abort"),
+            Self::Drain { version, .. } => write!(f, "drain {version}"),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::verb::Deployment;
 use crate::verb::Message;
 use crate::verb::Outcome;
 use crate::verb::Rollback;
+use crate::verb::Signed;
 
 /// A verb about to be called. Once polled, it finishes though the future is dropped.
 #[must_use = "a verb takes effect when this is awaited"]
@@ -29,6 +30,7 @@ pub struct Command<J, O, T, E> {
     control: Arc<Control<J, O, Message<J, O>>>,
     what: Result<Verb, E>,
     expected: Option<Revision>,
+    signed: Signed,
     read: Box<dyn FnOnce(Option<Outcome>) -> Result<T, E> + Send>,
 }
 
@@ -38,12 +40,30 @@ impl<J, O, T, E> Command<J, O, T, E> {
         what: Result<Verb, E>,
         read: impl FnOnce(Option<Outcome>) -> Result<T, E> + Send + 'static,
     ) -> Self {
-        Self { control: Arc::clone(control), what, expected: None, read: Box::new(read) }
+        Self {
+            control: Arc::clone(control),
+            what,
+            expected: None,
+            signed: Signed::default(),
+            read: Box::new(read),
+        }
     }
 
     /// Does it only if the routing table is still this one, by the number in [`describe`](crate::Community::describe). Default = whichever it is.
     pub fn at(mut self, revision: u64) -> Self {
         self.expected = Some(Revision::new(revision));
+        self
+    }
+
+    /// Who does it, for [`changes`](crate::Community::changes). Default = unsaid.
+    pub fn by(mut self, who: impl Into<String>) -> Self {
+        self.signed.by = Some(who.into());
+        self
+    }
+
+    /// Why, for [`changes`](crate::Community::changes). Default = unsaid.
+    pub fn because(mut self, why: impl Into<String>) -> Self {
+        self.signed.why = Some(why.into());
         self
     }
 }
@@ -79,9 +99,10 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { control, what, expected, read } = self;
+            let Self { control, what, expected, signed, read } = self;
             let what = what?;
-            let call = |answer| Message::Call(Call { what, expected, pool: None, planned: None, answer });
+            let call =
+                |answer| Message::Call(Call { what, expected, signed, pool: None, planned: None, answer });
             read(control.command(call).await)
         })
     }

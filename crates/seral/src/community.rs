@@ -14,6 +14,7 @@ use seral_core::versions::Verb;
 use tokio::sync::oneshot;
 
 use crate::admission::Obstacle;
+use crate::change::Change;
 use crate::command::Command;
 use crate::command::ramp;
 use crate::control::Control;
@@ -340,6 +341,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// Versions, states, workers, and where the jobs are, at this moment. Prints as a table.
     pub fn describe(&self) -> CommunityView {
         self.control.describe()
+    }
+
+    /// The last 1,000 verbs that changed something, oldest first: who, what, why, and from which routing table to which.
+    pub fn changes(&self) -> Vec<Change> {
+        self.control.state.lock().changes.list()
     }
 
     /// What happens in the ecosystem of this community, from now on.

@@ -119,6 +119,16 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         verbs
     }
 
+    /// Why the rollout does what it does, if it ended or the gate said something.
+    pub(crate) fn reason_of_course(&self) -> Option<String> {
+        let state = self.control.state.lock();
+        let machine = &state.course.as_ref()?.machine;
+        match machine.phase() {
+            Phase::Over(end) => Some(end.to_string()),
+            _ => Some(format!("step {}", machine.step())),
+        }
+    }
+
     /// A gate may hold a handle of its own community, and nobody asks it after the end.
     fn forget_gate_of_ended(&self) {
         let gate = {

@@ -13,6 +13,7 @@ use seral_core::id::Version;
 use seral_core::versions::Versions;
 use tokio::sync::Notify;
 
+use crate::change::Changes;
 use crate::course::Course;
 use crate::hand_back::HandBackHook;
 use crate::plane::DataPlane;
@@ -38,6 +39,8 @@ pub(crate) struct ControlState<J, O> {
     pub(crate) pools: HashMap<PoolId, Running<J, O>>,
     /// How each version that is remembered was made.
     pub(crate) specs: HashMap<Version, Pool<J, O>>,
+    /// Who changed what.
+    pub(crate) changes: Changes,
     /// The rollout in progress, or the last one.
     pub(crate) course: Option<Course>,
     /// The community has been closed for good.
@@ -58,6 +61,7 @@ impl<J, O, M> Control<J, O, M> {
             versions: Versions::new(),
             pools: HashMap::new(),
             specs: HashMap::new(),
+            changes: Changes::default(),
             course: None,
             is_closed: false,
         };

@@ -31,6 +31,7 @@ use crate::rollout::Step;
 use crate::verb::Call;
 use crate::verb::Deployment;
 use crate::verb::Message;
+use crate::verb::Signed;
 use crate::verb::deploy_answer;
 
 type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
@@ -43,6 +44,7 @@ pub struct Deploy<J, O> {
     pool: Pool<J, O>,
     force: bool,
     expected: Option<Revision>,
+    signed: Signed,
     place: Place,
     planned: Option<Planned>,
 }
@@ -62,7 +64,16 @@ impl<J, O> Deploy<J, O> {
         version: Version,
         pool: Pool<J, O>,
     ) -> Self {
-        Self { control, version, pool, force: false, expected: None, place: Place::Current, planned: None }
+        Self {
+            control,
+            version,
+            pool,
+            force: false,
+            expected: None,
+            signed: Signed::default(),
+            place: Place::Current,
+            planned: None,
+        }
     }
 
     /// Deploys the version though it is quarantined: it was left because a gate failed or its workers could not be kept running.
@@ -93,6 +104,18 @@ impl<J, O> Deploy<J, O> {
     /// Deploys only if the routing table is still this one, by the number in [`describe`](crate::Community::describe). Default = whichever it is.
     pub fn at(mut self, revision: u64) -> Self {
         self.expected = Some(Revision::new(revision));
+        self
+    }
+
+    /// Who does it, for [`changes`](crate::Community::changes). Default = unsaid.
+    pub fn by(mut self, who: impl Into<String>) -> Self {
+        self.signed.by = Some(who.into());
+        self
+    }
+
+    /// Why, for [`changes`](crate::Community::changes). Default = unsaid.
+    pub fn because(mut self, why: impl Into<String>) -> Self {
+        self.signed.why = Some(why.into());
         self
     }
 
@@ -138,9 +161,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Deploy<J, O> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let aim = self.check()?;
-            let Self { control, version, pool, force, expected, planned, .. } = self;
+            let Self { control, version, pool, force, expected, signed, planned, .. } = self;
             let what = Verb::Deploy { version: version.clone(), build: pool.build.clone(), aim, force };
-            let call = |answer| Message::Call(Call { what, expected, pool: Some(pool), planned, answer });
+            let call =
+                |answer| Message::Call(Call { what, expected, signed, pool: Some(pool), planned, answer });
             let outcome = control.command(call).await.ok_or(DeployError::Interrupted)?;
             deploy_answer(version, outcome)
         })

@@ -24,6 +24,7 @@ use seral_core::time::Time;
 use seral_core::versions::Event as Fact;
 use seral_core::versions::State;
 use seral_core::versions::Verb;
+use tokio::sync::oneshot;
 
 use crate::admission::Obstacle;
 use crate::conduct::cause_of;
@@ -39,6 +40,7 @@ use crate::pool_actor::PoolMessage;
 use crate::pool_actor::PoolReport;
 use crate::verb::Call;
 use crate::verb::Message;
+use crate::verb::Signed;
 use crate::verb::Submission;
 
 /// How many jobs are moved before the dispatcher looks at its other messages: some 50 µs of work.
@@ -206,6 +208,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     async fn step(&mut self, myself: &Myself<J, O>, verbs: Vec<Verb>) -> Result<(), ActorProcessingErr> {
         for what in verbs {
             let verb = self.next_verb();
+            let signed = Signed { by: Some("a rollout".to_owned()), why: self.reason_of_course() };
+            // Nobody waits for the answer.
+            let (answer, _) = oneshot::channel();
+            let call = Call { what: what.clone(), expected: None, signed, pool: None, planned: None, answer };
+            self.calls.insert(verb, call);
             self.happened(myself, Fact::Called { verb, expected: None, what, urgent: true }).await?;
         }
         Ok(())

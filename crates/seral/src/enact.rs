@@ -12,14 +12,17 @@ use ractor::ActorCell;
 use ractor::ActorProcessingErr;
 use ractor::ActorRef;
 use seral_core::id::PoolId;
+use seral_core::id::Revision;
 use seral_core::id::VerbId;
 use seral_core::id::Version;
 use seral_core::time::Time;
 use seral_core::versions::Action;
 use seral_core::versions::Answer;
+use seral_core::versions::Remedy;
 use seral_core::versions::State;
 use tokio::task::JoinHandle;
 
+use crate::change::Change;
 use crate::control::Control;
 use crate::control::ControlState;
 use crate::control::Running;
@@ -39,6 +42,7 @@ use crate::pool_handle::PoolHandle;
 use crate::verb::Call;
 use crate::verb::Message;
 use crate::verb::Outcome;
+use crate::verb::Signed;
 
 /// The dispatcher, as messages reach it.
 pub(crate) type Myself<J, O> = ActorRef<Message<J, O>>;
@@ -82,6 +86,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         actions: Vec<Action>,
     ) -> Result<(), ActorProcessingErr> {
         self.performing_since = self.plane().now();
+        let mut from = self.plane().routes.load().revision;
+        let mut by_itself = None;
         for action in actions {
             match action {
                 Action::Start(pool, version) => self.start(myself, pool, &version).await?,
@@ -120,12 +126,20 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                     self.plane().tell(|community| Event::ShareChanged { community, version, share });
                 }
                 Action::TellBroken(version, remedy) => {
+                    by_itself = remedied(&version, &remedy);
                     self.plane().tell(|community| Event::VersionBroken { community, version, remedy });
                 }
                 Action::Forget(version) => self.forget(&version),
                 Action::Tell(version, state) => self.tell(version, state),
-                Action::Answer(verb, answer) => self.answer(myself, verb, answer),
+                Action::Answer(verb, answer) => {
+                    self.answer(myself, verb, answer, from);
+                    from = self.plane().routes.load().revision;
+                }
             }
+        }
+        if let Some(what) = by_itself {
+            let why = Some("its workers could not be kept running".to_owned());
+            self.note_change(from, what, Signed { by: Some("supervision".to_owned()), why });
         }
         Ok(())
     }
@@ -261,11 +275,21 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         self.plane().tell(|community| Event::VersionChanged { community, version, state });
     }
 
-    fn answer(&mut self, myself: &Myself<J, O>, verb: VerbId, answer: Answer) {
+    /// Writes down who changed the table that had this number until then.
+    fn note_change(&self, from: Revision, what: String, Signed { by, why }: Signed) {
+        let (from, to) = (from.get(), self.plane().routes.load().revision.get());
+        let at = self.plane().root.clock.by_calendar();
+        self.control.state.lock().changes.note(Change { at, what, by, why, from, to });
+    }
+
+    fn answer(&mut self, myself: &Myself<J, O>, verb: VerbId, answer: Answer, from: Revision) {
         let Some(call) = self.calls.remove(&verb) else { return };
         if let Answer::RolledBack { from, to, how } = &answer {
             let (from, to, how) = (from.clone(), to.clone(), *how);
             self.plane().tell(|community| Event::RolledBack { community, from, to, how });
+        }
+        if answer.is_change() {
+            self.note_change(from, call.what.to_string(), call.signed);
         }
         if let (Some(planned), Some(version)) = (call.planned, call.what.version()) {
             self.begin_course(myself, planned, version, &answer);
@@ -273,6 +297,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         let why = if answer == Answer::StartFailed { self.start_failure.take() } else { None };
         let switched_in = self.plane().now().since(self.performing_since);
         let _ = call.answer.send(Outcome { answer, why, switched_in });
+    }
+}
+
+/// What was done by itself about a version that cannot keep its workers, if anything.
+fn remedied(version: &Version, remedy: &Remedy) -> Option<String> {
+    match remedy {
+        Remedy::FallBack(to) => Some(format!("fall back from {version} to {to}")),
+        Remedy::GiveBack => Some(format!("give back the jobs of {version}")),
+        _ => None,
     }
 }
 

@@ -47,6 +47,7 @@
 //! | [`percent`] | a part of new jobs, as people write it |
 //! | `gate` | the user's code that says whether a candidate may have more |
 //! | `course` | a rollout's machine, and what it has told |
+//! | [`change`] | who changed what, and why |
 //! | `control` | what the control plane keeps, so that a dispatcher can fail |
 //! | [`verb`] | the verbs as messages, and what came of them |
 //! | `ask_dispatcher` | how a handle speaks to the dispatcher, whichever it is |
@@ -107,6 +108,7 @@ mod pool_actor;
 pub mod percent;
 mod gate;
 mod course;
+pub mod change;
 mod control;
 pub mod verb;
 mod ask_dispatcher;

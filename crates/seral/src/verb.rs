@@ -37,11 +37,19 @@ pub(crate) struct Call<J, O> {
     pub(crate) what: Verb,
     /// The table that they have in mind.
     pub(crate) expected: Option<Revision>,
+    pub(crate) signed: Signed,
     /// What is deployed, if that is the verb.
     pub(crate) pool: Option<Pool<J, O>>,
     /// How it gets more new jobs, step by step, if it does.
     pub(crate) planned: Option<Planned>,
     pub(crate) answer: oneshot::Sender<Outcome>,
+}
+
+/// Who calls a verb, and why, if they say so.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Signed {
+    pub(crate) by: Option<String>,
+    pub(crate) why: Option<String>,
 }
 
 /// What came of a verb.
