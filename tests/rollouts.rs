@@ -293,6 +293,29 @@ async fn of_two_verbs_that_have_the_same_table_in_mind_one_takes_effect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dry_run_says_what_a_verb_would_do_and_does_nothing() {
+    let (shop, orders, floor) = community(1).await;
+    let ran = |run: seral::dry_run::DryRun| run.to_string();
+    let deploy = orders.deploy("2.0.0", floor.pool(1)).share(25);
+    assert_eq!(
+        ran(deploy.dry_run().unwrap()),
+        "2.0.0 becomes Loading\nthe workers of 2.0.0 are started\nthe rest follows when its workers have started"
+    );
+    assert!(orders.describe().version("2.0.0").is_none());
+    deploy.await.unwrap();
+    let before = orders.describe();
+    let promote = orders.promote("2.0.0").dry_run().unwrap();
+    assert_eq!(ran(promote), "2.0.0 becomes Current\n1.0.0 becomes Draining");
+    let back = orders.rollback().dry_run().unwrap();
+    assert_eq!(ran(back), "2.0.0 becomes Draining\nthe waiting jobs of 2.0.0 go by the new table");
+    assert_eq!(ran(orders.ramp("2.0.0", 25).dry_run().unwrap()), "nothing would change");
+    assert!(matches!(orders.ramp("1.0.0", 25).dry_run(), Err(VerbError::IsCurrent { .. })));
+    assert!(matches!(orders.ramp("2.0.0", 200).dry_run(), Err(VerbError::NoShare { .. })));
+    assert_eq!(orders.describe(), before);
+    shop.shutdown(MINUTE).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_current_version_new_jobs_wait_for_one() {
     let (shop, orders, floor) = community(1).await;
     orders.drain("1.0.0").allow_empty().await.unwrap();

@@ -14,6 +14,7 @@ use seral_core::id::Version;
 use seral_core::versions::Verb;
 
 use crate::control::Control;
+use crate::dry_run::DryRun;
 use crate::error::RollbackError;
 use crate::error::VerbError;
 use crate::percent::Percent;
@@ -65,6 +66,21 @@ impl<J, O, T, E> Command<J, O, T, E> {
     pub fn because(mut self, why: impl Into<String>) -> Self {
         self.signed.why = Some(why.into());
         self
+    }
+}
+
+impl<J, O, T, E> Command<J, O, T, E> {
+    /// What it would do at this moment, without doing it.
+    ///
+    /// # Errors
+    ///
+    /// As the verb itself.
+    pub fn dry_run(self) -> Result<DryRun, E> {
+        let (run, outcome) = self.control.dry_run(self.what?, self.expected);
+        match outcome {
+            Some(outcome) => (self.read)(Some(outcome)).map(|_| run),
+            None => Ok(run),
+        }
     }
 }
 

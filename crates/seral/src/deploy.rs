@@ -19,6 +19,7 @@ use seral_core::versions::Verb;
 use crate::control::Control;
 use crate::course::Log;
 use crate::course::Planned;
+use crate::dry_run::DryRun;
 use crate::error::DeployError;
 use crate::error::VerbError;
 use crate::gate::Gate;
@@ -124,6 +125,19 @@ impl<J, O> Deploy<J, O> {
     pub fn ramp<S: Into<Step>>(self, steps: impl IntoIterator<Item = S>) -> Ramp<J, O> {
         let steps = steps.into_iter().map(Into::into).collect();
         Ramp { deploy: self, steps, wait: Wait::default(), gate: None }
+    }
+
+    /// What it would do at this moment, without doing it. Nothing is started, so whether the workers would start is not known.
+    ///
+    /// # Errors
+    ///
+    /// As the deploy itself.
+    pub fn dry_run(&self) -> Result<DryRun, DeployError> {
+        let (version, build) = (self.version.clone(), self.pool.build.clone());
+        let what = Verb::Deploy { version: version.clone(), build, aim: self.check()?, force: self.force };
+        let (run, outcome) = self.control.dry_run(what, self.expected);
+        outcome.map_or(Ok(()), |outcome| deploy_answer(version, outcome).map(|_| ()))?;
+        Ok(run)
     }
 
     fn check(&self) -> Result<Aim, DeployError> {

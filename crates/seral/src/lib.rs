@@ -50,6 +50,7 @@
 //! | [`change`] | who changed what, and why |
 //! | `control` | what the control plane keeps, so that a dispatcher can fail |
 //! | [`verb`] | the verbs as messages, and what came of them |
+//! | [`dry_run`] | what a verb would do |
 //! | `ask_dispatcher` | how a handle speaks to the dispatcher, whichever it is |
 //! | [`rollout`] | a rollout as users see it |
 //! | [`deploy`] | a deploy about to be made, and its plan |
@@ -111,6 +112,7 @@ mod course;
 pub mod change;
 mod control;
 pub mod verb;
+pub mod dry_run;
 mod ask_dispatcher;
 pub mod rollout;
 pub mod deploy;
