@@ -252,7 +252,7 @@ pub enum Answer {
     OtherBuild,
     /// The version was left for its failures; nothing changed.
     Quarantined(Version),
-    /// The verb does not fit; nothing changed.
+    /// The verb does not fit; nothing changed, except that a version that was started for it and finds no room for its share is held.
     Misused(Misuse),
     /// The version could not be started; nothing else changed.
     StartFailed,

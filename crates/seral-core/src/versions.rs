@@ -234,11 +234,15 @@ impl Versions {
         None
     }
 
-    /// Brings a version whose workers are there to where its deploy aims. There is room for its share: while it was loading, others could
-    /// only lose theirs.
+    /// Brings a version whose workers are there to where its deploy aims. If a rollout has taken the room for its share meanwhile, it is held.
     fn bring(&mut self, at: usize, aim: Aim, how: Takeover, actions: &mut Vec<Action>) -> Answer {
         match aim {
             Aim::Ramp { share, beside } if self.roster.current().is_some() && share > Share::NOBODY => {
+                let free = self.roster.free();
+                if beside && share > free {
+                    self.roster.hold(at, actions);
+                    return Answer::Misused(Misuse::TooMuch(free));
+                }
                 let left = if beside { Vec::new() } else { self.roster.ramping() };
                 self.roster.give_share(at, share, &left, actions);
                 self.rolled_back = false;

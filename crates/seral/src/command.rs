@@ -67,9 +67,7 @@ impl<J, O, T, E> Command<J, O, T, E> {
         self.signed.why = Some(why.into());
         self
     }
-}
 
-impl<J, O, T, E> Command<J, O, T, E> {
     /// What it would do at this moment, without doing it.
     ///
     /// # Errors

@@ -261,7 +261,7 @@ pub enum DeployError {
     /// The name, the size or the share is not usable.
     #[error("{0}")]
     Invalid(String),
-    /// Others that are being ramped have too much of the new jobs.
+    /// Others that are being ramped have too much of the new jobs. If they took it while the version's workers were started, it is held.
     #[error(
         "version {version} can have at most {most} of new jobs, since others are being ramped; lower their shares first"
     )]
