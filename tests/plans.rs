@@ -4,7 +4,7 @@
 //!
 //! Seen failing: a look that is not armed; a gate that is not asked; a rejected version that is not quarantined; a share set by hand that is
 //! not noticed; a rollout that a new dispatcher forgets; a resume that keeps such a share; a rollout that does not hear that it was replaced; a step that
-//! waits for another version to load.
+//! waits for another version to load, or for ever since there is no room for it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -280,6 +280,23 @@ async fn a_share_that_somebody_sets_by_hand_pauses_the_rollout_and_a_resume_take
     rollout.next().await.unwrap();
     settle().await;
     assert_eq!(orders.describe().version("2.0.0").unwrap().share, 6_000);
+    shop.shutdown(MINUTE).await;
+}
+
+/// It would otherwise wait for its share for ever, and say nothing.
+#[tokio::test(start_paused = true)]
+async fn a_rollout_without_room_for_its_next_step_pauses_and_a_resume_tries_again() {
+    let (shop, orders, floor) = community(1).await;
+    let rollout = orders.deploy("2.0.0", floor.pool(1)).ramp([30, 60]).by_hand().await.unwrap();
+    orders.deploy("3.0.0", floor.pool(1)).share_beside(50).await.unwrap();
+    rollout.next().await.unwrap();
+    let paused = Phase::Paused("there is no room for 60 %, since others are being ramped".to_owned());
+    assert_eq!(rollout.status().unwrap().phase, paused);
+    assert_eq!(orders.describe().version("2.0.0").unwrap().share, 3_000);
+    orders.ramp("3.0.0", 20).await.unwrap();
+    rollout.resume().await.unwrap();
+    assert_eq!(orders.describe().version("2.0.0").unwrap().share, 6_000);
+    assert_eq!(rollout.status().unwrap().phase, Phase::ByHand);
     shop.shutdown(MINUTE).await;
 }
 

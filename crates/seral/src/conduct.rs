@@ -119,7 +119,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         verbs
     }
 
-    /// Why the rollout does what it does, if it ended or the gate said something.
+    /// Why the rollout does what it does, how it ended or at which step it is.
     pub(crate) fn reason_of_course(&self) -> Option<String> {
         let state = self.control.state.lock();
         let machine = &state.course.as_ref()?.machine;
@@ -201,6 +201,20 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             }
         };
         // Nothing of this changes the table: the wait of a step begins, or the rollout is paused or over.
+        let _ = self.conduct(myself, actions);
+    }
+
+    /// A step of the rollout was just done. If its share is not live, others have too much, and a person has to make room; who resumes then tries again.
+    pub(crate) fn pause_if_not_live(&mut self, myself: &Myself<J, O>) {
+        let now = self.plane().now();
+        let actions = {
+            let mut state = self.control.state.lock();
+            let course = state.course.as_mut().filter(|course| course.machine.phase() == Phase::Raising);
+            let Some(Course { machine, .. }) = course else { return };
+            let why = format!("there is no room for {}, since others are being ramped", machine.share());
+            machine.call(now, RolloutVerb::Pause(why)).unwrap_or_default()
+        };
+        // A pause changes no share.
         let _ = self.conduct(myself, actions);
     }
 

@@ -215,6 +215,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             self.calls.insert(verb, call);
             self.happened(myself, Fact::Called { verb, expected: None, what, urgent: true }).await?;
         }
+        self.pause_if_not_live(myself);
         Ok(())
     }
 
