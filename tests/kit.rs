@@ -79,12 +79,17 @@ impl Floor {
     /// So many workers that do as they are told.
     pub(crate) fn pool(&self, workers: usize) -> Pool<Job, u64> {
         let floor = self.clone();
-        Pool::of(workers, move || Hand { floor: floor.clone() }).build("hand")
+        Pool::of(workers, move || floor.hand()).build("hand")
+    }
+
+    /// One of them.
+    pub(crate) fn hand(&self) -> Hand {
+        Hand { floor: self.clone() }
     }
 }
 
 /// A worker that does as it is told.
-struct Hand {
+pub(crate) struct Hand {
     floor: Floor,
 }
 

@@ -12,6 +12,7 @@ mod delivery;
 mod succession;
 mod rollouts;
 mod plans;
+mod adapt;
 mod order;
 mod draining;
 mod isolation;

@@ -7,9 +7,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use seral_core::id::Attempt;
 use seral_core::versions::Build;
+use seral_worker::Cycle;
 use seral_worker::Fault;
+use seral_worker::FaultKind;
 use seral_worker::JobContext;
+use seral_worker::StartContext;
 use seral_worker::Worker;
 
 use crate::worker::Factory;
@@ -35,7 +39,8 @@ pub struct Pool<J, O> {
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
-    /// So many workers, each made by a call of `factory`. It is called again when a worker has panicked.
+    /// So many workers, each made by a call of `factory`. It is called again when a worker has panicked. For workers whose jobs or outputs are of
+    /// another type than the community's there is [`adapt`](Self::adapt).
     pub fn of<W, F>(size: usize, factory: F) -> Self
     where
         W: Worker<Job = J, Output = O>,
@@ -59,6 +64,65 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
         let process = Arc::new(process);
         let build = Build(format!("{:?}", TypeId::of::<F>()));
         let factory = move || FnWorker { process: Arc::clone(&process), types: PhantomData };
+        Self { build, ..Self::of(size, factory) }
+    }
+
+    /// So many workers whose jobs and outputs are of other types than the community's: a version whose types differ from those of the versions beside
+    /// it. Otherwise like [`of`](Self::of).
+    ///
+    /// Each attempt gets a conversion of a clone of the job, so that the job survives for the next one, on whichever version that is. What such a worker
+    /// puts into its job is gone after the attempt, unless clone and conversion share it, as an `Arc` is shared. Both conversions are part
+    /// of the attempt: a panic in one of them is a panic of that job.
+    ///
+    /// ```
+    /// # use seral::prelude::*;
+    /// #[derive(Clone)]
+    /// struct OrderV1 {
+    ///     cents: u64,
+    /// }
+    ///
+    /// struct OrderV2 {
+    ///     cents: u64,
+    ///     currency: &'static str,
+    /// }
+    ///
+    /// impl From<OrderV1> for OrderV2 {
+    ///     fn from(order: OrderV1) -> Self {
+    ///         Self { cents: order.cents, currency: "EUR" }
+    ///     }
+    /// }
+    ///
+    /// struct TillV2;
+    ///
+    /// impl Worker for TillV2 {
+    ///     type Job = OrderV2;
+    ///     type Output = &'static str;
+    ///
+    ///     async fn process(&mut self, order: &OrderV2, _cx: &JobContext) -> Result<&'static str, Fault> {
+    ///         if order.cents > 0 { Ok(order.currency) } else { Err(Fault::discard("nothing to pay")) }
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let shop = Ecosystem::new("shop");
+    /// let orders = shop.community::<OrderV1, String>("orders").await?;
+    /// orders.deploy("1.0.0", Pool::of_fn(5, |_order: OrderV1, _cx| async { Ok("?".to_owned()) })).await?;
+    /// orders.deploy("2.0.0", Pool::adapt(5, || TillV2)).await?;
+    /// assert_eq!(orders.ask(OrderV1 { cents: 500 }).await?, "EUR");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adapt<W, F>(size: usize, factory: F) -> Self
+    where
+        J: Clone,
+        W: Worker,
+        W::Job: From<J>,
+        O: From<W::Output>,
+        F: Fn() -> W + Send + Sync + 'static,
+    {
+        let build = Build(format!("{:?}", TypeId::of::<F>()));
+        let factory = move || Adapted { worker: factory(), types: PhantomData };
         Self { build, ..Self::of(size, factory) }
     }
 
@@ -117,5 +181,68 @@ where
 
     async fn process(&mut self, job: &J, cx: &JobContext) -> Result<O, Fault> {
         (self.process)(job.clone(), cx.clone()).await
+    }
+}
+
+/// A worker among jobs of another type.
+struct Adapted<W, J, O> {
+    worker: W,
+    types: PhantomData<fn(J) -> O>,
+}
+
+impl<W, J, O> Worker for Adapted<W, J, O>
+where
+    W: Worker,
+    W::Job: From<J>,
+    J: Clone + Send + Sync + 'static,
+    O: From<W::Output> + Send + 'static,
+{
+    type Job = J;
+    type Output = O;
+
+    fn start(&mut self, cx: &StartContext) -> impl Future<Output = Result<(), Fault>> + Send {
+        self.worker.start(cx)
+    }
+
+    async fn process(&mut self, job: &J, cx: &JobContext) -> Result<O, Fault> {
+        let job = W::Job::from(job.clone());
+        self.worker.process(&job, cx).await.map(O::from)
+    }
+
+    fn retry(&self, fault: &Fault, attempt: Attempt) -> FaultKind {
+        self.worker.retry(fault, attempt)
+    }
+
+    // The future itself, and not one around it: the cycle knows one that does nothing by its size.
+    fn optimize(&mut self, cycle: &Cycle) -> impl Future<Output = ()> + Send {
+        self.worker.optimize(cycle)
+    }
+
+    fn stop(&mut self) -> impl Future<Output = ()> + Send {
+        self.worker.stop()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Plain;
+
+    impl Worker for Plain {
+        type Job = u64;
+        type Output = u32;
+
+        async fn process(&mut self, _: &u64, _: &JobContext) -> Result<u32, Fault> {
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn a_worker_that_does_not_optimize_pays_nothing_for_it_when_it_is_adapted() {
+        let cycle = Cycle::new(1, 0, 1);
+        let size = size_of_val(&Plain.optimize(&cycle));
+        let mut adapted = Adapted::<Plain, u32, u64> { worker: Plain, types: PhantomData };
+        assert_eq!(size_of_val(&adapted.optimize(&cycle)), size);
     }
 }
