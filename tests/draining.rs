@@ -2,13 +2,19 @@
 //!
 //! Seen failing: a pinned job that stays counted after it left the fence; a final job that keeps its key.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use seral::prelude::*;
 use seral::view::Holder;
 use seral::view::VersionState;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::kit::Act;
 use crate::kit::community;
+use crate::kit::end_if_it_hangs;
 use crate::kit::job;
 use crate::kit::settle;
 
@@ -124,4 +130,56 @@ async fn a_slow_reader_of_events_is_told_how_many_it_missed() {
     }
     let first = events.next().await.unwrap();
     assert!(matches!(first, seral::Event::Missed(missed) if missed > 0), "{first}");
+}
+
+/// A job in steps. It remembers how far it has come, since it is lent and not copied.
+struct Import {
+    steps: usize,
+    done: Mutex<Vec<String>>,
+}
+
+/// Does one step each time that the gate lets it, and makes room after that.
+struct Importer {
+    gate: Arc<Semaphore>,
+}
+
+impl Worker for Importer {
+    type Job = Import;
+    type Output = Vec<String>;
+
+    async fn process(&mut self, job: &Import, cx: &JobContext) -> Result<Vec<String>, Fault> {
+        self.gate.acquire().await?.forget();
+        let mut done = job.done.lock();
+        done.push(format!("{} as attempt {}", cx.version(), cx.attempt()));
+        if done.len() < job.steps { Err(Fault::snooze(Duration::ZERO)) } else { Ok(done.clone()) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_snoozes_for_no_time_goes_on_at_once_where_new_jobs_go_and_is_not_charged() {
+    end_if_it_hangs();
+    let shop = Ecosystem::new("shop");
+    let imports = shop.community("imports").retry(RetryPolicy::attempts(1)).await.unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    let pool = || {
+        let gate = Arc::clone(&gate);
+        Pool::of(1, move || Importer { gate: Arc::clone(&gate) })
+    };
+    let import = |steps| Import { steps, done: Mutex::default() };
+    imports.deploy("1.0.0", pool()).await.unwrap();
+    let first = imports.submit(import(3)).key("k").await.unwrap();
+    let next_of_its_key = imports.submit(import(1)).key("k").await.unwrap();
+    settle().await;
+    imports.deploy("2.0.0", pool()).await.unwrap();
+    let pinned = imports.submit(import(2)).pin("1.0.0").await.unwrap();
+    let began = Instant::now();
+    gate.add_permits(6);
+    assert_eq!(first.await.unwrap(), ["1.0.0 as attempt 1", "2.0.0 as attempt 1", "2.0.0 as attempt 1"]);
+    assert_eq!(next_of_its_key.await.unwrap(), ["2.0.0 as attempt 1"]);
+    assert_eq!(pinned.await.unwrap(), ["1.0.0 as attempt 1"; 2], "nobody else may have it");
+    imports.drained("1.0.0").await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let view = imports.describe();
+    assert_eq!((view.done, view.faults, view.dead), (3, 0, 0), "{view}");
+    assert!(shop.shutdown(MINUTE).await.is_clean());
 }

@@ -218,18 +218,24 @@ async fn a_running_job_is_asked_to_end_and_its_attempt_is_not_charged() {
         }
     };
     let orders = shop.community::<u64, ()>("orders").hand_back(hook).await.unwrap();
-    let process = |_: u64, cx: JobContext| async move {
+    let process = |number: u64, cx: JobContext| async move {
+        // One that only makes room for others is as good.
+        if number == 2 {
+            cx.draining().await;
+            return Err(Fault::snooze(Duration::ZERO));
+        }
         cx.cancelled().await;
-        assert!(cx.is_cancelled());
+        assert!(cx.is_cancelled() && cx.is_draining());
         Err("ended early")?
     };
-    orders.deploy("1", Pool::of_fn(1, process)).await.unwrap();
+    orders.deploy("1", Pool::of_fn(2, process)).await.unwrap();
     orders.send(1).await.unwrap();
+    orders.send(2).await.unwrap();
     settle().await;
     let began = Instant::now();
     shop.shutdown(SECOND).await;
     assert_eq!(began.elapsed(), SECOND, "no grace is needed");
-    assert_eq!(back.lock()[..], [(1, HandBackReason::Interrupted)]);
+    assert_eq!(back.lock()[..], [const { (1, HandBackReason::Interrupted) }; 2]);
 }
 
 #[tokio::test(start_paused = true)]

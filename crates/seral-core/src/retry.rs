@@ -232,6 +232,7 @@ mod tests {
                         for failure in [
                             Failure::Retry,
                             Failure::RetryAfter(SECOND),
+                            Failure::Snooze(Duration::ZERO),
                             Failure::Snooze(SECOND * 1_000),
                             Failure::Discard,
                             Failure::DeadLetter,
@@ -245,7 +246,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(cases, 2_400);
+        assert_eq!(cases, 2_800);
     }
 
     fn check(max: u32, trial: Trial, disposition: Disposition) {

@@ -29,6 +29,10 @@ pub trait Host: Send + Sync {
     fn is_cancelled(&self, job: JobId) -> bool;
     /// Ready once this job, in the worker's hand, is asked to end early.
     fn cancelled(&self, job: JobId) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// Whether the worker's version is asked to make room for the newest one.
+    fn is_draining(&self) -> bool;
+    /// Ready once the worker's version is asked to make room for the newest one.
+    fn draining(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
     /// Runs code that blocks on a thread where it may. Ready when it has run; a panic in it goes on in whoever waits.
     fn run_blocking(&self, code: Box<dyn FnOnce() + Send>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
@@ -78,6 +82,8 @@ pub struct JobFacts {
     pub key: Option<Key>,
     /// When the job is no longer worth starting, if ever.
     pub deadline: Option<Time>,
+    /// Whether the job names its version, so that no other may have it.
+    pub is_pinned: bool,
 }
 
 /// What a worker is told about the job in hand, and what it may ask. Cheap to clone.
@@ -145,6 +151,57 @@ impl JobContext {
     /// Cancel safe: nothing is lost when the future is dropped.
     pub async fn cancelled(&self) {
         self.host.cancelled(self.facts.id).await;
+    }
+
+    /// Whether the job should make room: its version is draining, and its unfinished jobs go to the newest version. Put what has been done so far into
+    /// the job (it is lent, so in an atomic or a lock), and return [`Fault::snooze(Duration::ZERO)`](crate::Fault::snooze): the newest version goes on
+    /// with it, uncharged. One that does not look runs to its end here.
+    ///
+    /// Never so for a job that names this version, since no other may have it. Also so when the ecosystem shuts down and its time is up: a job that
+    /// makes room then is handed back with what has been done so far. It may be taken back, if the version becomes current again.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    /// # use std::time::Duration;
+    /// # use seral_worker::{Fault, JobContext, Worker};
+    ///
+    /// struct Import {
+    ///     rows: Vec<String>,
+    ///     done: AtomicUsize,
+    /// }
+    /// # struct Importer;
+    /// # impl Importer {
+    /// #     async fn import(&mut self, _row: &str) -> Result<(), Fault> { Ok(()) }
+    /// # }
+    /// # impl Worker for Importer {
+    /// #     type Job = Import;
+    /// #     type Output = ();
+    ///
+    /// async fn process(&mut self, job: &Import, cx: &JobContext) -> Result<(), Fault> {
+    ///     while let Some(row) = job.rows.get(job.done.load(Relaxed)) {
+    ///         if cx.is_draining() {
+    ///             return Err(Fault::snooze(Duration::ZERO)); // the newest version goes on at this row
+    ///         }
+    ///         self.import(row).await?;
+    ///         job.done.fetch_add(1, Relaxed);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    pub fn is_draining(&self) -> bool {
+        !self.facts.is_pinned && self.host.is_draining()
+    }
+
+    /// Waits until the job should make room; see [`is_draining`](Self::is_draining). Meant for `select!`. Never ready for a job that names its
+    /// version.
+    ///
+    /// Cancel safe: nothing is lost when the future is dropped.
+    pub async fn draining(&self) {
+        if self.facts.is_pinned {
+            std::future::pending::<()>().await;
+        }
+        self.host.draining().await;
     }
 
     /// Runs code that blocks, or computes for long, on a thread that is there for it, so that it holds up no other job.

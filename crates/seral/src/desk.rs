@@ -50,6 +50,8 @@ use crate::vitals::WorkerView;
 pub(crate) enum Urge {
     /// Nothing.
     None,
+    /// To let the newest version go on with the job in hand, if the job can.
+    Yield,
     /// To end the job in hand early, of its own will.
     Cancel,
     /// To drop the job in hand at its next `await`.
@@ -91,8 +93,8 @@ pub(crate) struct Desk<J, O> {
     cancelled_job: AtomicU64,
     /// The worker, while it waits for something in a job.
     waiting: Mutex<Option<Waker>>,
-    /// Whoever waits to be told that the job should end.
-    cancelled: Notify,
+    /// Whoever waits to be told that the job should end, or make room.
+    asked: Notify,
 }
 
 /// A worker's counters, as read at one moment.
@@ -140,7 +142,7 @@ impl<J, O> Desk<J, O> {
             cancelled_job: AtomicU64::new(0),
             urge: AtomicU8::new(Urge::None as u8),
             waiting: Mutex::new(None),
-            cancelled: Notify::new(),
+            asked: Notify::new(),
         })
     }
 
@@ -311,21 +313,26 @@ impl<J, O> Desk<J, O> {
 
     // ---- urging ----------------------------------------------------------------------------------------------------
 
-    /// Asks the worker to end its job. An urge only grows.
+    /// Asks the worker to end its job, or to let others go on with it. An urge only grows, except that [`relent`](Self::relent) takes back the least.
     pub(crate) fn urge(&self, urge: Urge) {
         self.urge.fetch_max(urge as u8, Release);
-        self.cancelled.notify_waiters();
+        self.asked.notify_waiters();
         let waiting = self.waiting.lock().take();
         if let Some(worker) = waiting {
             worker.wake();
         }
     }
 
+    /// The worker need not yield any more. Whatever else it is asked to do, it still is.
+    pub(crate) fn relent(&self) {
+        let _ = self.urge.compare_exchange(Urge::Yield as u8, Urge::None as u8, Release, Relaxed);
+    }
+
     /// Asks the job of this number to end, if it is the one in hand.
     pub(crate) fn cancel(&self, job: JobId) {
         if self.in_hand() == Some(job) {
             self.cancelled_job.store(job.get() + 1, Release);
-            self.cancelled.notify_waiters();
+            self.asked.notify_waiters();
         }
     }
 
@@ -349,6 +356,19 @@ impl<J, O> Desk<J, O> {
 
     fn is_urged(&self, urge: Urge) -> bool {
         self.urge.load(Acquire) >= urge as u8
+    }
+
+    /// Waits until the worker, or its job, is asked for this.
+    async fn until(&self, is_asked: impl Fn() -> bool) {
+        loop {
+            let mut told = pin!(self.asked.notified());
+            // Registered before the look, so that an urge between the look and the wait is not missed.
+            told.as_mut().enable();
+            if is_asked() {
+                return;
+            }
+            told.await;
+        }
     }
 }
 
@@ -375,17 +395,15 @@ impl<J: Send + Sync, O: Send> Host for Desk<J, O> {
     }
 
     fn cancelled(&self, job: JobId) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async move {
-            loop {
-                let mut asked = pin!(self.cancelled.notified());
-                // Registered before the look, so that an urge between the look and the wait is not missed.
-                asked.as_mut().enable();
-                if self.is_asked_to_end(job) {
-                    return;
-                }
-                asked.await;
-            }
-        })
+        Box::pin(self.until(move || self.is_asked_to_end(job)))
+    }
+
+    fn is_draining(&self) -> bool {
+        self.is_urged(Urge::Yield)
+    }
+
+    fn draining(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.until(move || self.is_urged(Urge::Yield)))
     }
 
     fn run_blocking(&self, code: Box<dyn FnOnce() + Send>) -> Pin<Box<dyn Future<Output = ()> + Send>> {

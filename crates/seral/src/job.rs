@@ -171,6 +171,7 @@ impl<J, O> Envelope<J, O> {
             admitted: self.admitted,
             key: self.key().cloned(),
             deadline: self.deadline(),
+            is_pinned: self.pin().is_some(),
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct PoolHandle<J, O> {
 struct Workers<J, O> {
     present: Vec<Present<J, O>>,
     departed: Tally,
+    /// Whether all of them are asked to yield, those that are still to come included.
+    are_to_yield: bool,
 }
 
 struct Present<J, O> {
@@ -44,7 +46,11 @@ impl<J, O> PoolHandle<J, O> {
             version,
             mailbox,
             size: AtomicUsize::new(size),
-            workers: Mutex::new(Workers { present: Vec::new(), departed: Tally::default() }),
+            workers: Mutex::new(Workers {
+                present: Vec::new(),
+                departed: Tally::default(),
+                are_to_yield: false,
+            }),
         }
     }
 
@@ -62,6 +68,10 @@ impl<J, O> PoolHandle<J, O> {
         if desk.state() == WorkerState::Quiet {
             // It was asked to leave before it came.
             self.mailbox.dismiss(seat);
+        }
+        if workers.are_to_yield {
+            // It has no job yet, so nobody waits there and is woken under the lock.
+            desk.urge(Urge::Yield);
         }
         seat
     }
@@ -118,6 +128,26 @@ impl<J, O> PoolHandle<J, O> {
         }
     }
 
+    /// Asks all workers to let the newest version go on with their jobs, those that join later included. Called when the table is published that sends
+    /// their jobs there: one that yields before comes back here.
+    ///
+    /// This and [`relent`](Self::relent) are called by one at a time.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the dispatcher does not ask yet"))]
+    pub(crate) fn ask_to_yield(&self) {
+        self.workers.lock().are_to_yield = true;
+        self.urge(Urge::Yield);
+    }
+
+    /// Takes back that all workers are to yield. Called before the table is published that sends jobs here again, for the same reason.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the dispatcher does not ask yet"))]
+    pub(crate) fn relent(&self) {
+        let mut workers = self.workers.lock();
+        workers.are_to_yield = false;
+        for present in &workers.present {
+            present.desk.relent();
+        }
+    }
+
     /// What all workers have done, those that left included.
     pub(crate) fn tally(&self) -> Tally {
         let workers = self.workers.lock();
@@ -132,5 +162,101 @@ impl<J, O> PoolHandle<J, O> {
 impl<J, O> fmt::Debug for PoolHandle<J, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pool {} of version {}", self.id, self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use seral_core::id::Attempt;
+    use seral_core::id::JobId;
+    use seral_core::id::WorkerId;
+    use seral_core::time::Stamp;
+    use seral_core::time::Time;
+    use seral_worker::Host;
+    use seral_worker::JobContext;
+    use seral_worker::JobFacts;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    const JOB: JobId = JobId::new(7);
+
+    fn pool() -> PoolHandle<u32, u32> {
+        PoolHandle::new(PoolId::new(1), "1.0.0".into(), 2, Mailbox::new(10, |_| {}))
+    }
+
+    fn desk() -> Arc<Desk<u32, u32>> {
+        Desk::new(WorkerId::new(1), "1.0.0".into(), "orders".into(), Clock::start(), 0)
+    }
+
+    /// The context of the job in hand.
+    fn context(desk: &Arc<Desk<u32, u32>>, is_pinned: bool) -> JobContext {
+        let host: Arc<dyn Host> = Arc::<Desk<u32, u32>>::clone(desk);
+        let admitted = Stamp::of(Time::ZERO);
+        let facts =
+            JobFacts { id: JOB, attempt: Attempt::FIRST, admitted, key: None, deadline: None, is_pinned };
+        desk.begin(JOB);
+        JobContext::new(host, facts)
+    }
+
+    #[test]
+    fn workers_are_to_yield_whether_they_joined_before_they_were_asked_or_after_until_that_is_taken_back() {
+        let pool = pool();
+        let (before, after, later) = (desk(), desk(), desk());
+        let _ = pool.join(&before);
+        assert!(!before.is_draining());
+        pool.ask_to_yield();
+        let _ = pool.join(&after);
+        for desk in [&before, &after] {
+            assert!(desk.is_draining() && !desk.is_cancelled(JOB));
+        }
+        pool.relent();
+        let _ = pool.join(&later);
+        for desk in [&before, &after, &later] {
+            assert!(!desk.is_draining());
+        }
+        pool.ask_to_yield();
+        assert!(before.is_draining() && after.is_draining() && later.is_draining());
+    }
+
+    #[test]
+    fn nothing_but_yielding_is_taken_back_and_nothing_is_lowered_by_it() {
+        for urge in [Urge::Cancel, Urge::Abandon] {
+            let (pool, desk) = (pool(), desk());
+            let _ = pool.join(&desk);
+            pool.ask_to_yield();
+            pool.urge(urge);
+            pool.ask_to_yield();
+            pool.relent();
+            assert!(desk.is_cancelled(JOB) && desk.is_draining());
+            let is_dropped =
+                desk.poll_abandon(&std::task::Context::from_waker(std::task::Waker::noop())).is_ready();
+            assert_eq!(is_dropped, urge == Urge::Abandon);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_hears_that_it_should_make_room_whether_it_waits_for_that_already_or_not() {
+        const SOON: Duration = Duration::from_secs(1);
+        let (pool, desk) = (pool(), desk());
+        let _ = pool.join(&desk);
+        let (free, pinned) = (context(&desk, false), context(&desk, true));
+        let cx = free.clone();
+        let mut waiting = tokio::spawn(async move { cx.draining().await });
+        // It is told, and it is taken back before it looks.
+        tokio::time::timeout(SOON, &mut waiting).await.unwrap_err();
+        pool.ask_to_yield();
+        pool.relent();
+        tokio::time::timeout(SOON, &mut waiting).await.unwrap_err();
+        pool.ask_to_yield();
+        tokio::time::timeout(SOON, waiting).await.unwrap().unwrap();
+        tokio::time::timeout(SOON, free.draining()).await.unwrap();
+        assert!(free.is_draining());
+        tokio::time::timeout(SOON, free.cancelled()).await.unwrap_err();
+        // No other version may have this one: it would come back here for ever.
+        assert!(!pinned.is_draining());
+        tokio::time::timeout(SOON, pinned.draining()).await.unwrap_err();
     }
 }
