@@ -35,6 +35,7 @@ use std::task::Poll;
 use mailbox::Mailbox;
 use mailbox::Notice;
 use seral_core::id::Priority;
+use seral_core::mailbox::Limit;
 use seral_core::mailbox::Queued;
 use seral_core::mailbox::Refusal;
 use seral_core::mailbox::Sender;
@@ -73,7 +74,7 @@ fn world(capacity: usize) -> Arc<World> {
         }
     };
     let mailbox = Mailbox::new(capacity, tell);
-    mailbox.open().unwrap();
+    mailbox.open(Limit::None).unwrap();
     Arc::new(World { mailbox, drained, done: shuttle::sync::Mutex::new(Vec::new()) })
 }
 
@@ -87,7 +88,7 @@ impl World {
                     room.admitted();
                     return true;
                 }
-                Err((_, Refusal::Gate)) => return false,
+                Err((_, Refusal::Gate | Refusal::Enough)) => return false,
                 Err((_, Refusal::Full)) => (&mut room).await,
             }
         }

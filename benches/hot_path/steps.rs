@@ -14,6 +14,7 @@ use std::time::Instant;
 use seral_core::id::Priority;
 use seral_core::id::Revision;
 use seral_core::id::Version;
+use seral_core::mailbox::Limit;
 use seral_core::mailbox::Queued;
 use seral_core::mailbox::Sender;
 use seral_core::routing::Routed;
@@ -121,7 +122,7 @@ fn resolve() -> Vec<Duration> {
 
 fn push_and_take() -> (Vec<Duration>, Vec<Duration>) {
     let mailbox = mailbox::Mailbox::new(usize::try_from(AT_ONCE).expect("few"), |_| ());
-    mailbox.open().expect("it is not drained");
+    mailbox.open(Limit::None).expect("it is not drained");
     let seat = mailbox.attach();
     let task = Context::from_waker(Waker::noop());
     let mut batch = VecDeque::new();

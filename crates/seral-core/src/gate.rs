@@ -5,6 +5,8 @@
 pub enum Gate {
     /// All of them.
     Open,
+    /// All that name this version, and others up to a [`Limit`](crate::limit::Limit).
+    Limited,
     /// Only jobs that name this version: it is draining.
     Pinned,
     /// None.
@@ -28,14 +30,17 @@ pub enum Refusal {
     Full,
     /// The gate does not let it through, and will not until it is opened again.
     Gate,
+    /// It has as many as it may have; another version takes the job.
+    Enough,
 }
 
 impl Gate {
-    /// Whether a job comes in that names this version, or does not.
+    /// Whether a job comes in that names this version, or does not. One that does not is stopped where there is a limit: that is asked
+    /// next, off the path on which there is none.
     pub fn lets_through(self, pinned: bool) -> bool {
         match self {
             Self::Open => true,
-            Self::Pinned => pinned,
+            Self::Limited | Self::Pinned => pinned,
             Self::Shut => false,
         }
     }

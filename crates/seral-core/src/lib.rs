@@ -15,6 +15,7 @@
 //! | [`tune`] | how many jobs a worker takes at once |
 //! | `chunks` | (a deque from which a batch is taken as one piece) |
 //! | [`queue`] | the order in which waiting jobs are taken |
+//! | [`limit`] | how many jobs a canary takes |
 //! | [`gate`] | which jobs may come in |
 //! | `counts` | (what a mailbox counts) |
 //! | [`end`] | how near its end a mailbox is |
@@ -22,6 +23,7 @@
 //! | [`seats`] | which worker is woken |
 //! | [`mod@line`] | which waiting sender is woken |
 //! | [`mailbox`] | who may send to a pool, who takes, whom to wake, when it is drained ★ |
+//! | `closing` | (how a mailbox is closed, is kept warm, and ends) |
 //! | [`fence`] | which job of a key may go, and which wait |
 //! | [`delayed`] | which delayed jobs are due |
 //! | [`share`] | which part of new work a version gets |
@@ -42,6 +44,7 @@ pub mod id;
 pub mod tune;
 mod chunks;
 pub mod queue;
+pub mod limit;
 pub mod gate;
 mod counts;
 pub mod end;
@@ -49,6 +52,7 @@ pub mod wakes;
 pub mod seats;
 pub mod line;
 pub mod mailbox;
+mod closing;
 pub mod fence;
 pub mod delayed;
 pub mod share;

@@ -8,7 +8,8 @@
 //! **Senders.** A new job is admitted when the [`Gate`] lets it through and there is room. Without room the sender
 //! registers and waits; it is woken when the mailbox is half empty, then tries again. Room is not reserved for it: a woken
 //! sender that nobody polls holds nobody up for longer than until the next [`Mailbox::hurry`]. One that gives up passes its wake-up on ([`Mailbox::cancel`]). When the gate
-//! narrows, all waiting senders are woken, find it, and go elsewhere. Jobs that were admitted before always have room.
+//! narrows, all waiting senders are woken, find it, and go elsewhere. Jobs that were admitted before always have room. Where there is a
+//! [`Limit`] and it is reached, no sender begins to wait, since another version takes the job; those that wait already are woken by the next [`Mailbox::hurry`].
 //!
 //! **Workers.** Each has a [`Seat`]. A worker that finds nothing to take becomes idle. A push wakes the worker that became
 //! idle last, and only if no wake-up is on its way; the woken worker, having taken its batch, wakes the next if jobs are
@@ -21,21 +22,24 @@
 //!
 //! **Drained** is decided here and nowhere else: the gate is not open, and nothing waits, is leased, in transit, or
 //! pinned to this version elsewhere. It is announced once, shuts the gate, sends the workers home, and is final; until
-//! then the gate can be opened again.
+//! then the gate can be opened again. A mailbox that is *kept warm* keeps its workers then, and can be opened again, until it is cooled.
 
 use std::collections::VecDeque;
 
 use crate::end::End;
 use crate::id::Priority;
+use crate::limit::Quota;
 use crate::line::Line;
 use crate::queue::Queue;
 use crate::seats::Seats;
 
 pub use crate::counts::Counts;
 pub use crate::end::Drained;
+pub use crate::end::NotWarm;
 pub use crate::gate::Gate;
 pub use crate::gate::Refusal;
 pub use crate::gate::Sender;
+pub use crate::limit::Limit;
 pub use crate::line::Ticket;
 pub use crate::queue::Queued;
 pub use crate::seats::Seat;
@@ -49,9 +53,9 @@ pub use crate::wakes::Wakes;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct Mailbox<T, W> {
-    gate: Gate,
+    pub(crate) gate: Gate,
     halted: bool,
-    end: End,
+    pub(crate) end: End,
     capacity: usize,
     admitted: u64,
     held: usize,
@@ -60,8 +64,10 @@ pub struct Mailbox<T, W> {
     queue: Queue<T>,
 
     in_transit: usize,
-    pins_away: usize,
-    line: Line<W>,
+    pub(crate) pins_away: usize,
+    pub(crate) line: Line<W>,
+    pub(crate) quota: Quota,
+    pub(crate) kept: bool,
 }
 
 impl<T: Queued, W> Mailbox<T, W> {
@@ -80,6 +86,8 @@ impl<T: Queued, W> Mailbox<T, W> {
             pins_away: 0,
             seats: Seats::new(),
             line: Line::new(),
+            quota: Quota::NONE,
+            kept: false,
         }
     }
 
@@ -99,19 +107,46 @@ impl<T: Queued, W> Mailbox<T, W> {
         place: impl FnOnce(T) -> Option<T>,
     ) -> Result<Option<W>, (T, Refusal)> {
         let pinned = job.is_pinned();
-        if let Err(refusal) = self.has_room(from, pinned) {
+        if !self.gate.lets_through(pinned) {
+            return self.admit_within_limit(from, job, place);
+        }
+        if self.is_full(from) {
+            return Err((job, Refusal::Full));
+        }
+        Ok(self.let_in(job, pinned, place))
+    }
+
+    /// [`admit`](Self::admit) for a job that the gate does not let through at once: there may be a limit that is not reached.
+    #[cold]
+    fn admit_within_limit(
+        &mut self,
+        from: Sender,
+        job: T,
+        place: impl FnOnce(T) -> Option<T>,
+    ) -> Result<Option<W>, (T, Refusal)> {
+        if let Err(refusal) = self.has_room(from, job.is_pinned()) {
             return Err((job, refusal));
         }
+        let waiting = self.queue.len();
+        let worker = self.let_in(job, false, place);
+        if self.queue.len() > waiting {
+            self.quota.count();
+        }
+        Ok(worker)
+    }
+
+    #[inline(always)]
+    fn let_in(&mut self, job: T, pinned: bool, place: impl FnOnce(T) -> Option<T>) -> Option<W> {
         self.admitted += 1;
         match place(job) {
             Some(job) => {
                 self.queue.push(job.priority(), job);
-                Ok(self.worker_to_wake())
+                self.worker_to_wake()
             }
             None => {
                 self.held += 1;
                 self.pins_away += usize::from(pinned);
-                Ok(None)
+                None
             }
         }
     }
@@ -123,9 +158,9 @@ impl<T: Queued, W> Mailbox<T, W> {
     /// [`Refusal`] when it would not.
     pub fn has_room(&self, from: Sender, pinned: bool) -> Result<(), Refusal> {
         if !self.gate.lets_through(pinned) {
-            return Err(Refusal::Gate);
+            self.limit_allows()?;
         }
-        if self.used() >= from.limit(self.capacity) { Err(Refusal::Full) } else { Ok(()) }
+        if self.is_full(from) { Err(Refusal::Full) } else { Ok(()) }
     }
 
     /// Registers a sender that found no room. One that was woken and found none again keeps its place with its `ticket`.
@@ -138,7 +173,8 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.line.leave(ticket);
     }
 
-    /// Removes a sender that gave up. If it had been woken, its wake-up goes to the next in line.
+    /// Removes a sender that gave up, or that goes elsewhere since the limit is reached. If it had been woken, its wake-up goes to the
+    /// next in line.
     pub fn cancel(&mut self, ticket: Ticket) -> Wakes<W> {
         let mut wakes = Wakes::none();
         let was_woken = !self.line.leave(ticket);
@@ -153,7 +189,7 @@ impl<T: Queued, W> Mailbox<T, W> {
     ///
     /// # Errors
     ///
-    /// The job, if the gate does not let it through.
+    /// The job, if the gate does not let it through, or the limit is reached.
     pub fn readmit(&mut self, job: T) -> Result<Option<W>, T> {
         self.enter_admitted(job, Queue::readmit)
     }
@@ -162,14 +198,17 @@ impl<T: Queued, W> Mailbox<T, W> {
     ///
     /// # Errors
     ///
-    /// The job, if the gate does not let it through.
+    /// The job, if the gate does not let it through, or the limit is reached.
     pub fn enter_due(&mut self, job: T) -> Result<Option<W>, T> {
         self.enter_admitted(job, Queue::push)
     }
 
     fn enter_admitted(&mut self, job: T, enter: fn(&mut Queue<T>, Priority, T)) -> Result<Option<W>, T> {
         if !self.gate.lets_through(job.is_pinned()) {
-            return Err(job);
+            if self.limit_allows().is_err() {
+                return Err(job);
+            }
+            self.quota.count();
         }
         enter(&mut self.queue, job.priority(), job);
         Ok(self.worker_to_wake())
@@ -185,40 +224,6 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.held -= 1;
         let mut wakes = Wakes::none();
         self.wake_senders(&mut wakes);
-        self.look_round(&mut wakes);
-        wakes
-    }
-
-    /// Counts a job that names this version and waits elsewhere, so that the version waits for it.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::Gate`] when the version takes no such job any more.
-    pub fn pin_away(&mut self) -> Result<(), Refusal> {
-        if self.gate == Gate::Shut {
-            return Err(Refusal::Gate);
-        }
-        self.pins_away += 1;
-        Ok(())
-    }
-
-    /// Keeps the mailbox from being drained, whatever its gate, until [`unpin_away`](Self::unpin_away).
-    ///
-    /// # Errors
-    ///
-    /// [`Drained`] when it is too late: it is drained, or sealed.
-    pub fn steady(&mut self) -> Result<(), Drained> {
-        if self.end.is_final() {
-            return Err(Drained);
-        }
-        self.pins_away += 1;
-        Ok(())
-    }
-
-    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone, or what [`steady`](Self::steady) was for is done.
-    pub fn unpin_away(&mut self) -> Wakes<W> {
-        self.pins_away -= 1;
-        let mut wakes = Wakes::none();
         self.look_round(&mut wakes);
         wakes
     }
@@ -246,7 +251,7 @@ impl<T: Queued, W> Mailbox<T, W> {
         if settled > 0 {
             self.look_round(&mut wakes);
         }
-        if self.is_drained() || self.seats.is_leaving(seat) {
+        if self.end == End::Drained || self.seats.is_leaving(seat) {
             wakes.worker = self.worker_to_wake();
             return Take::Leave(wakes);
         }
@@ -300,25 +305,28 @@ impl<T: Queued, W> Mailbox<T, W> {
 
     /// Called at intervals. A wake-up that was on its way at the last call and has not arrived is stuck behind a task that blocks its
     /// thread: another worker is woken in its place. Senders that still wait though there is room are woken too: one that was woken before
-    /// them may never come.
+    /// them may never come. And so are those whose jobs are beyond the limit.
     pub fn hurry(&mut self) -> Wakes<W> {
         let mut wakes = Wakes::none();
         if self.seats.is_wake_up_stuck() {
             wakes.worker = self.worker_to_wake();
         }
+        self.wake_senders_beyond_limit(&mut wakes);
         self.wake_senders(&mut wakes);
         wakes
     }
 
     // ---- control ---------------------------------------------------------------------------------------------------
 
-    /// Lets all jobs in. What waits here counts as earlier than jobs that are moved here from now on.
+    /// Lets all jobs in; of those that do not name this version, only as many as the limit says. What waits here counts as earlier than
+    /// jobs that are moved here from now on. What is used up of a limit stays so if it is opened with an equal one again.
     ///
     /// # Errors
     ///
-    /// [`Drained`], which is final. A sealed mailbox counts as drained here.
-    pub fn open(&mut self) -> Result<Wakes<W>, Drained> {
-        self.open_to(Gate::Open)
+    /// [`Drained`], which is final. A sealed mailbox counts as drained here; one that is warm does not.
+    pub fn open(&mut self, limit: Limit) -> Result<Wakes<W>, Drained> {
+        let gate = if limit == Limit::None { Gate::Open } else { Gate::Limited };
+        self.open_to(gate, limit)
     }
 
     /// Lets only jobs in that name this version, and does not drain: it is there for them as long as it is not closed. All waiting senders
@@ -328,52 +336,23 @@ impl<T: Queued, W> Mailbox<T, W> {
     ///
     /// As [`open`](Self::open).
     pub fn reserve(&mut self) -> Result<Wakes<W>, Drained> {
-        let mut wakes = self.open_to(Gate::Pinned)?;
+        let mut wakes = self.open_to(Gate::Pinned, Limit::None)?;
         wakes.others.extend(self.line.wake(usize::MAX));
         Ok(wakes)
     }
 
-    fn open_to(&mut self, gate: Gate) -> Result<Wakes<W>, Drained> {
+    fn open_to(&mut self, gate: Gate, limit: Limit) -> Result<Wakes<W>, Drained> {
         if self.end.is_final() {
             return Err(Drained);
         }
         self.gate = gate;
+        self.quota.set(limit);
         self.end = End::NotInSight;
         self.queue.age();
         let mut wakes = Wakes::none();
+        self.wake_senders_beyond_limit(&mut wakes);
         self.wake_senders(&mut wakes);
         Ok(wakes)
-    }
-
-    /// Lets only jobs in that name this version: it begins to drain. All waiting senders are woken, to go elsewhere.
-    pub fn narrow(&mut self) -> Wakes<W> {
-        self.close_to(Gate::Pinned)
-    }
-
-    /// Lets no job in. All waiting senders are woken, to go elsewhere.
-    pub fn shut(&mut self) -> Wakes<W> {
-        self.close_to(Gate::Shut)
-    }
-
-    /// As [`shut`](Self::shut), and for good: it cannot be opened again.
-    pub fn seal(&mut self) -> Wakes<W> {
-        let wakes = self.close_to(Gate::Shut);
-        if self.end == End::Closing {
-            self.end = End::Sealed;
-        }
-        wakes
-    }
-
-    fn close_to(&mut self, gate: Gate) -> Wakes<W> {
-        let mut wakes = Wakes::none();
-        if self.end.is_final() {
-            return wakes;
-        }
-        self.gate = gate;
-        self.end = End::Closing;
-        wakes.others.extend(self.line.wake(usize::MAX));
-        self.look_round(&mut wakes);
-        wakes
     }
 
     /// Workers finish what they have and take nothing more, until [`resume`](Self::resume).
@@ -414,16 +393,6 @@ impl<T: Queued, W> Mailbox<T, W> {
 
     // ---- what is the case ------------------------------------------------------------------------------------------
 
-    /// Which new jobs may come in.
-    pub fn gate(&self) -> Gate {
-        self.gate
-    }
-
-    /// Whether it was drained, which is final.
-    pub fn is_drained(&self) -> bool {
-        self.end == End::Drained
-    }
-
     /// Whether nothing is unfinished here. Jobs that wait elsewhere do not count, also if they name this version: each is delayed,
     /// or stands in the fence behind a holder that is unfinished somewhere.
     pub fn is_quiet(&self) -> bool {
@@ -459,6 +428,20 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.queue.len() + self.held
     }
 
+    fn is_full(&self, from: Sender) -> bool {
+        self.used() >= from.limit(self.capacity)
+    }
+
+    /// Whether a job comes in that does not name this version and that the gate does not let through at once.
+    #[cold]
+    fn limit_allows(&self) -> Result<(), Refusal> {
+        if self.gate != Gate::Limited {
+            return Err(Refusal::Gate);
+        }
+        let unfinished = self.used() + self.leased + self.in_transit;
+        if self.quota.allows_one_more(unfinished) { Ok(()) } else { Err(Refusal::Enough) }
+    }
+
     /// One idle worker, if there is something to take and no wake-up is on its way.
     fn worker_to_wake(&mut self) -> Option<W> {
         if self.halted || self.queue.is_empty() { None } else { self.seats.wake_one() }
@@ -474,19 +457,36 @@ impl<T: Queued, W> Mailbox<T, W> {
         wakes.others.extend(self.line.wake(room));
     }
 
+    /// Wakes all waiting senders if the limit was reached while they waited: another version takes their jobs. Not at each take: those
+    /// that name this version come back to wait.
+    fn wake_senders_beyond_limit(&mut self, wakes: &mut Wakes<W>) {
+        if self.gate == Gate::Limited && self.limit_allows().is_err() {
+            wakes.others.extend(self.line.wake(usize::MAX));
+        }
+    }
+
     /// After something was finished: is all of it?
-    fn look_round(&mut self, wakes: &mut Wakes<W>) {
+    pub(crate) fn look_round(&mut self, wakes: &mut Wakes<W>) {
         if !self.is_quiet() {
             return;
         }
         wakes.quiet = true;
-        if self.pins_away > 0 || matches!(self.end, End::NotInSight | End::Drained) {
+        if self.pins_away > 0 || !self.end.is_near() {
             return;
         }
-        self.end = End::Drained;
         self.gate = Gate::Shut;
         wakes.drained = true;
         wakes.others.extend(self.line.wake(usize::MAX));
+        if self.kept {
+            self.end = End::Warm;
+        } else {
+            self.finish(wakes);
+        }
+    }
+
+    /// It is over: the workers go home.
+    pub(crate) fn finish(&mut self, wakes: &mut Wakes<W>) {
+        self.end = End::Drained;
         wakes.others.extend(self.seats.wake_all());
     }
 }

@@ -8,7 +8,7 @@ pub struct Wakes<W> {
     pub worker: Option<W>,
     /// Waiting senders, and workers that should come and leave.
     pub others: Vec<W>,
-    /// The mailbox has just been drained.
+    /// The mailbox has just been drained, for good or to be kept warm.
     pub drained: bool,
     /// Nothing admitted here is unfinished, for the moment.
     pub quiet: bool,

@@ -16,14 +16,21 @@
 //! | [`DRAIN`] | 15,028 + 11,724 | 59,613 + 45,833 |
 //! | [`RECALL`] | 16,610 + 13,242 | 38,506 + 31,184 |
 //! | [`FENCE`] | 16,339 + 18,505 | 29,490 + 34,933 |
+//! | [`WARM`] | 28,904 + 22,081 | 133,284 + 101,155 |
+//! | [`WARMTH`] (three operations) | 50,613 + 65,237 | 225,171 + 278,298 |
+//! | [`FIRST`] | 183,814 + 179,345 | 524,399 + 501,724 |
+//! | [`IN_FLIGHT`] | 66,068 + 54,044 | 189,388 + 160,630 |
+//! | [`WARM_CANARY`] (three operations) | 153,566 + 113,018 | 741,309 + 540,963 |
 //! | [`ALL`] (two operations) | 13,624 + 12,458 | 38,440 + 36,065 |
 //! | [`ALL`] (three, nightly) | 725,903 + 645,485 | 2,689,094 + 2,330,518 |
 //!
 //! After each operation: each job is in exactly one place, by id; the counts agree; nobody who could go on waits un-woken;
-//! no busy worker and no sender out of turn is woken; a job is refused exactly when the gate or the room say so; *drained* is
-//! announced once, at the first moment at which it is true, and is final. At the end of each history the workers that are
+//! no busy worker and no sender out of turn is woken; a job is refused exactly when the gate, the limit or the room say so; *drained* is
+//! announced once, at the first moment at which it is true, and is final. One that is kept warm is announced once each time, calls no
+//! worker, and is cooled only when nothing is unfinished; then all workers are called. No more jobs come in than the limit says, and
+//! nobody waits because of it when `hurry` or `open` is over. At the end of each history the workers that are
 //! awake go on until nothing changes: then no job waits. Then all obstacles are removed: then nobody waits in line.
-//! Then the gate is shut: then it is drained.
+//! Then the gate is shut: then it is drained. If it is warm, it is revived for nothing: then it is drained again; and cooled: then it is over.
 //!
 //! # Mutations of the machine that were seen to fail
 //!
@@ -37,9 +44,15 @@
 //!   `detach` keeps its share; a halted mailbox gives jobs;
 //! - end: `reserve` keeps it closing, or wakes no sender; leased, in transit or pins away not counted; `take`, `detach`, `arrived`, `unpin_away`, `narrow` and `shut`
 //!   do not look round; announced twice; the gate stays; idle workers are not woken, or wait again; opened after the end;
-//!   `recall` takes pinned jobs.
+//!   `recall` takes pinned jobs;
+//! - warm: `seal` stays kept, or leaves it warm; a sealed one is kept warm; `narrow` closes it again; `revive` without a pin, with the gate
+//!   shut, or so that it is not drained again; cooled in spite of a pin, or though it is not warm; `cool` wakes no worker, or announces; it is final;
+//!   it is announced again, or never; its workers are called;
+//! - limit: `open` ignores it; `admit` or `readmit` does not count, a held job does; `readmit` lets all in; held, leased or in transit not in
+//!   flight; one too many of either kind; full said before enough, enough before the gate; an equal limit begins anew, another goes on, or
+//!   a closed one; pinned jobs are limited; none is; waiting senders hear nothing of it from `hurry`, or from `open`.
 //!
-//! One mutation changes nothing that can be seen: `open` need not wake senders, for none waits un-woken where there is room.
+//! One mutation changes nothing that can be seen: `open` need not wake senders because of room, for none waits un-woken where there is any.
 
 #![allow(clippy::print_stdout, reason = "the number of enumerated states is worth seeing with --nocapture")]
 
@@ -51,6 +64,7 @@ use std::hash::Hasher;
 
 use seral_core::id::Priority;
 use seral_core::mailbox::Gate;
+use seral_core::mailbox::Limit;
 use seral_core::mailbox::Mailbox;
 use seral_core::mailbox::Queued;
 use seral_core::mailbox::Refusal;
@@ -109,6 +123,8 @@ enum Step {
     Shut,
     /// The gate lets all jobs in.
     Open,
+    /// The gate lets all pinned jobs in, and others up to this limit.
+    OpenTo(Limit),
     /// The gate lets only pinned jobs in, and it does not drain.
     Reserve,
     /// Workers take nothing more.
@@ -133,10 +149,21 @@ enum Step {
     Hurry,
     /// A worker is asked to leave.
     Dismiss(u8),
+
+    /// From now on it is kept warm when it is drained, or not.
+    KeepWarm(bool),
+    /// It lets pinned jobs in again, if it is warm.
+    Revive,
+    /// It ends, if it is warm.
+    Cool,
+    /// The gate lets no job in, for good.
+    Seal,
 }
 
 /// What each actor may do in one search. The gate is open at first.
 struct Theme {
+    /// What has happened before the search begins.
+    first: &'static [Step],
     senders: &'static [Step],
     workers: &'static [Step],
     control: &'static [Step],
@@ -228,6 +255,10 @@ impl Worker {
 
 /// What should be the case, kept beside the machine and without looking into it.
 #[derive(Clone, Debug, Hash)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact by itself; one state would be the machine's own"
+)]
 struct World {
     mailbox: Mailbox<Job, Who>,
     capacity: usize,
@@ -237,7 +268,16 @@ struct World {
     /// The gate was narrowed or shut, and not opened since.
     closing: bool,
     halted: bool,
+    /// It was announced as drained, and it is over.
     drained: bool,
+    /// It was announced as drained, and it can be opened again.
+    warm: bool,
+    /// It is to be kept warm.
+    kept: bool,
+    sealed: bool,
+    limit: Limit,
+    /// Jobs that do not name the version and came to wait here, since it was opened to this limit.
+    let_in: u8,
     pins_away: u8,
     /// Jobs that were readmitted and are still counted as in transit.
     not_arrived: u8,
@@ -260,7 +300,7 @@ macro_rules! ensure {
 impl World {
     fn new(capacity: usize, parked: bool, operations: u8) -> Self {
         let mut mailbox = Mailbox::new(capacity);
-        let _nobody_waits = mailbox.open();
+        let _nobody_waits = mailbox.open(Limit::None);
         let mut worker = |number| {
             let seat = mailbox.attach();
             if parked {
@@ -279,6 +319,11 @@ impl World {
             closing: false,
             halted: false,
             drained: false,
+            warm: false,
+            kept: false,
+            sealed: false,
+            limit: Limit::None,
+            let_in: 0,
             pins_away: 0,
             not_arrived: 0,
             admitted: 0,
@@ -305,12 +350,16 @@ impl World {
             Reserve => self.gate != Gate::Pinned || self.closing,
             Halt => !self.halted,
             Resume => self.halted,
-            Recall | PinAway | Steady => true,
+            OpenTo(_) | Recall | PinAway | Steady | Revive | Cool | Seal => true,
+            KeepWarm(kept) => kept != self.kept,
             Readmit => self.count(Place::InTransit) > 0,
             Arrived => self.count(Place::InTransit) > 0 || self.not_arrived > 0,
             UnpinAway => usize::from(self.pins_away) > self.held_pins(),
             Unfence => self.count(Place::Held) > 0,
-            Hurry => self.workers.iter().any(|worker| matches!(worker.presence, Presence::Woken(_))),
+            Hurry => {
+                let woken = self.workers.iter().any(|worker| matches!(worker.presence, Presence::Woken(_)));
+                woken || self.gate == Gate::Limited
+            }
             Dismiss(number) => worker(number).seat.is_some() && !worker(number).leaving,
         }
     }
@@ -337,8 +386,9 @@ impl World {
             Attach(worker) => self.attach(worker),
             Narrow => self.close(Gate::Pinned)?,
             Shut => self.close(Gate::Shut)?,
-            Open => self.open(Gate::Open)?,
-            Reserve => self.open(Gate::Pinned)?,
+            Open => self.open(Gate::Open, Limit::None)?,
+            OpenTo(limit) => self.open(Gate::Limited, limit)?,
+            Reserve => self.open(Gate::Pinned, Limit::None)?,
             Halt => {
                 self.mailbox.halt();
                 self.halted = true;
@@ -361,6 +411,13 @@ impl World {
             Unfence => self.unfence()?,
             Hurry => self.hurry()?,
             Dismiss(worker) => self.dismiss(worker)?,
+            KeepWarm(kept) => {
+                self.mailbox.keep_warm(kept);
+                self.kept = kept && !self.sealed && !self.drained;
+            }
+            Revive => self.revive()?,
+            Cool => self.cool()?,
+            Seal => self.seal()?,
         }
         Ok(())
     }
@@ -392,6 +449,8 @@ impl World {
                 self.mailbox.forget(ticket);
                 self.jobs[usize::from(id)].1 = Place::Refused;
             }
+            // Others may wait whose jobs come in: there is room.
+            Err(Refusal::Enough) => self.cancel(id)?,
             Ok(()) => self.mailbox.forget(ticket),
         }
         Ok(())
@@ -400,13 +459,8 @@ impl World {
     /// Admits a job exactly if the model says so.
     fn admit(&mut self, from: Sender, job: Job, to: Place) -> Result<Result<(), Refusal>, String> {
         let limit = if from == Inside { 2 * self.capacity } else { self.capacity };
-        let expected = if !self.lets_through(job) {
-            Err(Refusal::Gate)
-        } else if self.used() >= limit {
-            Err(Refusal::Full)
-        } else {
-            Ok(())
-        };
+        let room = if self.used() >= limit { Err(Refusal::Full) } else { Ok(()) };
+        let expected = self.lets_in(job).and(room);
         let asked = self.mailbox.has_room(from, job.pinned);
         ensure!(asked == expected, "has_room says {asked:?}, it should be {expected:?}");
         let mut placed = false;
@@ -420,6 +474,7 @@ impl World {
                 ensure!(expected.is_ok(), "admitted, it should be {expected:?}");
                 self.admitted += 1;
                 self.jobs[usize::from(job.id)].1 = to;
+                self.check_limit(job)?;
                 self.pins_away += u8::from(to == Place::Held && job.pinned);
                 ensure!(self.used() <= limit, "{} jobs, the limit is {limit}", self.used());
                 self.deliver(Wakes { worker, ..Wakes::none() })?;
@@ -456,7 +511,8 @@ impl World {
             front.iter().zip(&taken).all(|(waiting, taken)| waiting == taken),
             "took {taken:?} out of order"
         );
-        let leaves = self.workers[at].leaving || self.should_be_drained();
+        let ends = self.should_be_over() && !self.warm && !self.kept;
+        let leaves = self.workers[at].leaving || self.drained || ends;
         match found {
             Take::Leave(wakes) => {
                 ensure!(leaves, "worker {number} was sent away");
@@ -488,17 +544,19 @@ impl World {
 
     fn fail(&mut self, number: u8) -> Checked {
         let Some(job) = self.first(Place::Leased(number)) else { return Ok(()) };
+        self.enter_admitted(job, Place::Moved)?;
         self.workers[usize::from(number)].settled += 1;
-        self.enter_admitted(job, Place::Moved)
+        Ok(())
     }
 
-    /// An admitted job enters exactly if the gate lets it through; else it is put `otherwise`.
+    /// An admitted job enters exactly if the gate and the limit let it in; else it is put `otherwise`.
     fn enter_admitted(&mut self, job: Job, otherwise: Place) -> Checked {
-        let expected = self.lets_through(job);
+        let expected = self.lets_in(job).is_ok();
         match self.mailbox.readmit(job) {
             Ok(worker) => {
-                ensure!(expected, "{job:?} came in through a gate that is {:?}", self.gate);
+                ensure!(expected, "{job:?} came in, the gate is {:?}, the limit {:?}", self.gate, self.limit);
                 self.jobs[usize::from(job.id)].1 = Place::Waiting;
+                self.check_limit(job)?;
                 self.deliver(Wakes { worker, ..Wakes::none() })
             }
             Err(back) => {
@@ -544,9 +602,10 @@ impl World {
     }
 
     fn close(&mut self, gate: Gate) -> Checked {
-        if !self.drained {
+        if !self.drained && !self.warm && !self.sealed {
             self.gate = gate;
             self.closing = true;
+            (self.limit, self.let_in) = (Limit::None, 0);
         }
         let wakes = if gate == Gate::Pinned { self.mailbox.narrow() } else { self.mailbox.shut() };
         self.deliver(wakes)?;
@@ -554,20 +613,24 @@ impl World {
         Ok(())
     }
 
-    fn open(&mut self, gate: Gate) -> Checked {
-        let opened = if gate == Gate::Open { self.mailbox.open() } else { self.mailbox.reserve() };
+    fn open(&mut self, gate: Gate, limit: Limit) -> Checked {
+        let opened = if gate == Gate::Pinned { self.mailbox.reserve() } else { self.mailbox.open(limit) };
         match opened {
             Ok(wakes) => {
-                ensure!(!self.drained, "opened after it was drained");
+                ensure!(!self.drained && !self.sealed, "opened after it was drained or sealed");
                 self.gate = gate;
                 self.closing = false;
+                self.warm = false;
+                if self.limit != limit {
+                    (self.limit, self.let_in) = (limit, 0);
+                }
                 self.deliver(wakes)?;
                 let waits_in_vain = gate == Gate::Pinned && self.in_line(false) > 0;
                 ensure!(!waits_in_vain, "the gate narrowed, and a sender waits un-woken");
-                Ok(())
+                self.check_nobody_waits_for_enough()
             }
             Err(_) => {
-                ensure!(self.drained, "not opened, and it was not drained");
+                ensure!(self.drained || self.sealed, "not opened, and it was neither drained nor sealed");
                 Ok(())
             }
         }
@@ -609,7 +672,8 @@ impl World {
 
     fn steady(&mut self) -> Checked {
         let steadied = self.mailbox.steady();
-        ensure!(steadied.is_ok() != self.drained, "steadied is {steadied:?}, drained is {}", self.drained);
+        let too_late = self.drained || self.sealed;
+        ensure!(steadied.is_ok() != too_late, "steadied is {steadied:?}, drained or sealed is {too_late}");
         self.pins_away += u8::from(steadied.is_ok());
         Ok(())
     }
@@ -634,7 +698,8 @@ impl World {
             }
         }
         let wakes = self.mailbox.hurry();
-        self.deliver(wakes)
+        self.deliver(wakes)?;
+        self.check_nobody_waits_for_enough()
     }
 
     fn dismiss(&mut self, number: u8) -> Checked {
@@ -649,6 +714,52 @@ impl World {
         Ok(())
     }
 
+    fn revive(&mut self) -> Checked {
+        let before = self.mailbox.clone();
+        let revived = self.mailbox.revive();
+        ensure!(revived == self.warm, "revived is {revived}, warm is {}", self.warm);
+        if revived {
+            self.warm = false;
+            self.closing = true;
+            self.gate = Gate::Pinned;
+            self.pins_away += 1;
+        } else {
+            ensure!(self.mailbox == before, "not revived, and something changed");
+        }
+        Ok(())
+    }
+
+    fn cool(&mut self) -> Checked {
+        let before = self.mailbox.clone();
+        match self.mailbox.cool() {
+            Ok(wakes) => {
+                ensure!(self.warm, "cooled, and it was not warm");
+                ensure!(self.is_quiet() && self.pins_away == 0, "cooled, and something is unfinished");
+                self.warm = false;
+                self.drained = true;
+                self.deliver(wakes)
+            }
+            Err(_) => {
+                ensure!(!self.warm || self.pins_away > 0, "not cooled, and nothing is in the way");
+                ensure!(self.mailbox == before, "not cooled, and something changed");
+                Ok(())
+            }
+        }
+    }
+
+    fn seal(&mut self) -> Checked {
+        self.sealed = true;
+        self.kept = false;
+        self.closing = true;
+        self.warm = false;
+        self.gate = Gate::Shut;
+        (self.limit, self.let_in) = (Limit::None, 0);
+        let wakes = self.mailbox.seal();
+        self.deliver(wakes)?;
+        ensure!(self.in_line(false) == 0, "sealed, and a sender waits un-woken");
+        Ok(())
+    }
+
     // ---- checks ----------------------------------------------------------------------------------------------------
 
     /// The wake-ups reach whom they should, and the end is announced when it should be.
@@ -658,20 +769,25 @@ impl World {
             ensure!(!self.is_wake_up_on_its_way(), "two wake-ups are on their way");
             self.wake(number, Presence::Woken(0))?;
         }
+        let over = self.should_be_over() && !self.is_over();
+        if over {
+            (self.warm, self.drained) = (self.kept, !self.kept);
+            self.closing = self.drained;
+            self.gate = Gate::Shut;
+        }
         for who in wakes.others {
             match who {
-                Who::Worker(number) => self.wake(number, Presence::Called)?,
+                Who::Worker(number) => {
+                    let goes = self.drained || self.workers[usize::from(number)].leaving;
+                    ensure!(goes, "worker {number} was called, and it is not to go");
+                    self.wake(number, Presence::Called)?;
+                }
                 Who::Sender(id) => self.wake_sender(id)?,
             }
         }
-        let drained = self.should_be_drained() && !self.drained;
-        ensure!(wakes.drained == drained, "announced as drained: {}, it should be {drained}", wakes.drained);
+        ensure!(wakes.drained == over, "announced as drained: {}, it should be {over}", wakes.drained);
         ensure!(!wakes.quiet || self.is_quiet(), "announced as quiet, and it is not");
-        ensure!(!drained || wakes.quiet, "drained, and not announced as quiet");
-        if drained {
-            self.drained = true;
-            self.gate = Gate::Shut;
-        }
+        ensure!(!over || wakes.quiet, "drained, and not announced as quiet");
         Ok(())
     }
 
@@ -733,8 +849,11 @@ impl World {
         let gate = self.mailbox.gate();
         ensure!(gate == self.gate, "the gate is {gate:?}, it should be {:?}", self.gate);
         ensure!(self.mailbox.is_drained() == self.drained, "drained should be {}", self.drained);
+        ensure!(self.mailbox.is_warm() == self.warm, "warm should be {}", self.warm);
         ensure!(self.mailbox.is_quiet() == self.is_quiet(), "quiet should be {}", self.is_quiet());
-        ensure!(self.drained == self.should_be_drained(), "drained was not announced at its moment");
+        ensure!(!self.warm || self.is_quiet(), "warm, and something is unfinished");
+        ensure!(!self.warm || self.in_line(false) == 0, "warm, and a sender waits un-woken");
+        ensure!(self.is_over() == self.should_be_over(), "drained was not announced at its moment");
         let parked = self.workers.iter().any(|worker| worker.presence == Presence::Parked);
         ensure!(!(self.drained && parked), "drained, and an idle worker was not woken");
         Ok(())
@@ -759,6 +878,38 @@ impl World {
         let coming = self.in_line(true) >= self.capacity.saturating_sub(self.used());
         let forgotten = room && self.in_line(false) > 0 && !coming;
         ensure!(!forgotten, "there is room, and a sender waits un-woken");
+        Ok(())
+    }
+
+    /// A job was let in that may have been one too many.
+    fn check_limit(&mut self, job: Job) -> Checked {
+        if job.pinned {
+            return Ok(());
+        }
+        match self.limit {
+            Limit::None => Ok(()),
+            Limit::First(count) => {
+                self.let_in += u8::from(self.place(job.id) == Some(Place::Waiting));
+                ensure!(u64::from(self.let_in) <= count, "{} jobs came in, of {count}", self.let_in);
+                Ok(())
+            }
+            Limit::InFlight(count) => {
+                let place = |place| !matches!(place, Place::InLine { .. } | Place::Refused);
+                let finished = |place| matches!(place, Place::Moved | Place::Settled);
+                let in_flight = |job: &&(Job, Place)| !job.0.pinned && place(job.1) && !finished(job.1);
+                let in_flight = self.jobs.iter().filter(in_flight).count();
+                ensure!(in_flight as u64 <= count, "{in_flight} jobs are in flight, of {count}");
+                Ok(())
+            }
+        }
+    }
+
+    /// After those were looked for: no sender waits whose job another version takes.
+    fn check_nobody_waits_for_enough(&self) -> Checked {
+        let in_vain = self.jobs.iter().any(|(job, place)| {
+            matches!(place, Place::InLine { woken: false, .. }) && self.lets_in(*job) == Err(Refusal::Enough)
+        });
+        ensure!(!in_vain, "the limit is reached, and a sender waits un-woken");
         Ok(())
     }
 
@@ -792,10 +943,34 @@ impl World {
 
     fn lets_through(&self, job: Job) -> bool {
         match self.gate {
-            Gate::Open => true,
+            Gate::Open | Gate::Limited => true,
             Gate::Pinned => job.pinned,
             Gate::Shut => false,
         }
+    }
+
+    /// Whether gate and limit let it in.
+    fn lets_in(&self, job: Job) -> Result<(), Refusal> {
+        let has_enough = match self.limit {
+            Limit::None => false,
+            Limit::First(count) => u64::from(self.let_in) >= count,
+            Limit::InFlight(count) => self.unfinished() as u64 >= count,
+        };
+        if !self.lets_through(job) {
+            Err(Refusal::Gate)
+        } else if has_enough && !job.pinned {
+            Err(Refusal::Enough)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What waits, is held, is with a worker or not yet reported by it, or is on its way elsewhere.
+    fn unfinished(&self) -> usize {
+        let settled: u8 = self.workers.iter().map(|worker| worker.settled).sum();
+        let leased = self.jobs.iter().filter(|job| matches!(job.1, Place::Leased(_))).count();
+        let elsewhere = self.count(Place::InTransit) + usize::from(self.not_arrived);
+        self.used() + leased + usize::from(settled) + elsewhere
     }
 
     fn is_quiet(&self) -> bool {
@@ -804,8 +979,13 @@ impl World {
         self.jobs.iter().all(|job| finished(job.1)) && reported && self.not_arrived == 0
     }
 
-    fn should_be_drained(&self) -> bool {
-        self.drained || self.closing && self.is_quiet() && self.pins_away == 0
+    /// It was announced as drained, and not opened since.
+    fn is_over(&self) -> bool {
+        self.drained || self.warm
+    }
+
+    fn should_be_over(&self) -> bool {
+        self.is_over() || self.closing && self.is_quiet() && self.pins_away == 0
     }
 
     fn is_wake_up_on_its_way(&self) -> bool {
@@ -839,7 +1019,23 @@ impl World {
 
         self.perform(Shut)?;
         self.check()?;
-        ensure!(self.drained, "at rest, shut, and not drained");
+        ensure!(self.is_over(), "at rest, shut, and not drained");
+        if self.warm { self.check_afterlife() } else { Ok(()) }
+    }
+
+    /// A warm mailbox that is revived and gets nothing is drained again, and announced again. It ends when it is cooled.
+    fn check_afterlife(&mut self) -> Checked {
+        self.perform(Revive)?;
+        self.check()?;
+        ensure!(!self.is_over(), "revived, and drained before anything could come");
+        self.perform(UnpinAway)?;
+        self.check()?;
+        ensure!(self.drained != self.kept && self.warm == self.kept, "revived for nothing, and not drained");
+        if self.warm {
+            self.perform(Cool)?;
+            self.check()?;
+        }
+        ensure!(self.drained, "cooled, and not drained");
         Ok(())
     }
 
@@ -904,7 +1100,12 @@ struct Found {
 
 fn explore(capacity: usize, theme: &Theme) -> Found {
     let mut search = Search { seen: HashSet::default(), trail: Vec::new(), steps: 0, ends: 0 };
-    let mut layer = vec![(World::new(capacity, theme.parked, theme.operations), usize::MAX)];
+    let mut first = World::new(capacity, theme.parked, theme.operations);
+    for step in theme.first {
+        let performed = first.perform(*step);
+        assert_eq!(performed, Ok(()), "{step:?}, before the search began");
+    }
+    let mut layer = vec![(first, usize::MAX)];
     while !layer.is_empty() {
         let mut next = Vec::new();
         for (world, at) in layer {
@@ -1010,6 +1211,7 @@ impl Hasher for Mixer {
 
 /// Senders wait, are woken, come again, give up; the gate narrows and opens again.
 const LINE: Theme = Theme {
+    first: &[],
     senders: &[Push(Outside, false), Retry(1), Retry(2), Retry(3), Cancel(1), Cancel(2), Cancel(3)],
     workers: BOTH_TAKE,
     control: &[Narrow, Open, Reserve, Halt, Resume],
@@ -1019,6 +1221,7 @@ const LINE: Theme = Theme {
 
 /// Senders that name the version wait while it drains, and some are polled although nobody woke them.
 const PINNED_LINE: Theme = Theme {
+    first: &[],
     senders: &[Push(Outside, true), Push(Inside, false), Poll(2), Retry(1), Retry(2), Cancel(2)],
     workers: &[Take(0)],
     control: &[Narrow, Shut, Open],
@@ -1028,6 +1231,7 @@ const PINNED_LINE: Theme = Theme {
 
 /// A sender finds room that is not enough to wake it, because it is polled for another reason.
 const POLLED: Theme = Theme {
+    first: &[],
     senders: &[Push(Outside, false), Poll(3), Retry(3), Cancel(3)],
     workers: &[Take(0)],
     control: &[Recall, Readmit, Arrived],
@@ -1037,6 +1241,7 @@ const POLLED: Theme = Theme {
 
 /// Workers are woken, killed, started again, dismissed and overlooked.
 const WORKERS: Theme = Theme {
+    first: &[],
     senders: &[Push(Inside, false)],
     workers: &[Take(0), Take(1), KillUnbegun(0), Kill(1), Attach(1)],
     control: &[Dismiss(1), Hurry, Halt],
@@ -1046,6 +1251,7 @@ const WORKERS: Theme = Theme {
 
 /// It drains, is opened again, and is drained at last.
 const DRAIN: Theme = Theme {
+    first: &[],
     senders: &[Push(Outside, true)],
     workers: &[Take(0), Take(1), Fail(0), Kill(0)],
     control: &[Narrow, Open, Reserve, PinAway, Steady, UnpinAway],
@@ -1055,6 +1261,7 @@ const DRAIN: Theme = Theme {
 
 /// Waiting jobs are taken out, and come back or go elsewhere.
 const RECALL: Theme = Theme {
+    first: &[],
     senders: &[Push(Inside, false)],
     workers: &[Take(1), GiveBack(1)],
     control: &[Narrow, Recall, Readmit, Arrived],
@@ -1064,6 +1271,7 @@ const RECALL: Theme = Theme {
 
 /// Jobs of busy keys are held, and leave the fence.
 const FENCE: Theme = Theme {
+    first: &[],
     senders: &[Push(Outside, true), PushKeyed(false), PushKeyed(true), Retry(1)],
     workers: &[Take(1)],
     control: &[Unfence, Narrow],
@@ -1071,8 +1279,92 @@ const FENCE: Theme = Theme {
     operations: 4,
 };
 
+/// It is kept warm, is opened again or revived, and ends in one of two ways.
+const WARM: Theme = Theme {
+    first: &[KeepWarm(true)],
+    senders: &[Push(Outside, true)],
+    workers: &[Take(0), Take(1), Fail(0), Kill(0)],
+    control: &[Narrow, Revive, Cool, Seal, Steady, UnpinAway, KeepWarm(false)],
+    parked: true,
+    operations: 4,
+};
+
+/// It is warm already, and everything is tried that it might be or might not be ready for, in shorter histories.
+const WARMTH: Theme = Theme {
+    first: &[KeepWarm(true), Narrow],
+    senders: &[Push(Outside, true), Push(Outside, false), Push(Outside, true), PushKeyed(true), Retry(1)],
+    workers: &[Take(0), Kill(1), Attach(1)],
+    control: &[
+        Revive,
+        Cool,
+        Seal,
+        Steady,
+        UnpinAway,
+        PinAway,
+        Open,
+        Reserve,
+        Narrow,
+        Shut,
+        KeepWarm(false),
+        KeepWarm(true),
+        Dismiss(0),
+        Unfence,
+    ],
+    parked: true,
+    operations: 3,
+};
+
+/// A canary takes its first jobs, is opened again to as many or to fewer, and has senders that wait for room meanwhile.
+const FIRST: Theme = Theme {
+    first: &[OpenTo(Limit::First(2))],
+    senders: &[Push(Outside, false), Push(Inside, false), Push(Outside, true), PushKeyed(false), Retry(1)],
+    workers: &[Take(0), Fail(0)],
+    control: &[OpenTo(Limit::First(2)), OpenTo(Limit::First(1)), Narrow, Recall, Readmit, Unfence, Hurry],
+    parked: true,
+    operations: 4,
+};
+
+/// A canary has few jobs at a time, among others that name it.
+const IN_FLIGHT: Theme = Theme {
+    first: &[OpenTo(Limit::InFlight(2))],
+    senders: &[Push(Outside, false), Push(Inside, true), PushKeyed(false), Retry(1)],
+    workers: &[Take(0), Fail(0)],
+    control: &[OpenTo(Limit::InFlight(1)), Narrow, Recall, Readmit, Arrived, Unfence, Hurry],
+    parked: true,
+    operations: 4,
+};
+
+/// A canary is kept warm: limits and ends together, in shorter histories.
+const WARM_CANARY: Theme = Theme {
+    first: &[KeepWarm(true), OpenTo(Limit::First(1))],
+    senders: &[Push(Outside, false), Push(Outside, true), Push(Inside, false), Retry(1), Cancel(1)],
+    workers: &[Take(0), Take(1), Fail(0), GiveBack(0), Kill(0)],
+    control: &[
+        OpenTo(Limit::First(1)),
+        OpenTo(Limit::InFlight(1)),
+        Open,
+        Reserve,
+        Narrow,
+        Shut,
+        Seal,
+        Revive,
+        Cool,
+        Steady,
+        UnpinAway,
+        Recall,
+        Readmit,
+        Arrived,
+        Halt,
+        Resume,
+        Hurry,
+    ],
+    parked: true,
+    operations: 3,
+};
+
 /// Everything at once, in shorter histories. The workers have not come yet.
 const ALL: Theme = Theme {
+    first: &[],
     senders: &[
         Push(Outside, false),
         Push(Outside, true),
@@ -1151,6 +1443,32 @@ fn a_held_job_counts_against_the_capacity_and_holds_up_the_drain_only_if_pinned(
 }
 
 #[test]
+fn a_warm_mailbox_is_announced_each_time_sends_no_worker_home_and_ends_once() {
+    expect(1, &WARM, 26_000);
+    expect(2, &WARM, 20_000);
+    expect(1, &WARMTH, 45_000);
+    expect(2, &WARMTH, 58_000);
+}
+
+#[test]
+fn a_canary_takes_no_more_than_its_first_jobs() {
+    expect(1, &FIRST, 165_000);
+    expect(2, &FIRST, 161_000);
+}
+
+#[test]
+fn a_canary_has_no_more_jobs_in_flight_than_its_limit() {
+    expect(1, &IN_FLIGHT, 59_000);
+    expect(2, &IN_FLIGHT, 48_000);
+}
+
+#[test]
+fn a_canary_that_is_kept_warm_breaks_no_promise() {
+    expect(1, &WARM_CANARY, 138_000);
+    expect(2, &WARM_CANARY, 101_000);
+}
+
+#[test]
 fn two_operations_of_every_kind_break_no_promise() {
     expect(1, &ALL, 13_600);
     expect(2, &ALL, 12_400);
@@ -1170,16 +1488,141 @@ fn a_mailbox_that_was_never_opened_is_not_drained_when_a_worker_detaches() {
     let seat = mailbox.attach();
     let wakes = mailbox.detach(seat, 0);
     assert!(!wakes.drained, "announced as drained before it was opened");
-    assert!(mailbox.open().is_ok(), "a version that has just started cannot be opened");
+    assert!(mailbox.open(Limit::None).is_ok(), "a version that has just started cannot be opened");
 }
 
 #[test]
 fn a_sealed_mailbox_is_not_opened_again_and_drains() {
     let mut mailbox: Mailbox<Job, Who> = Mailbox::new(2);
-    let _woken = mailbox.open().unwrap();
+    let _woken = mailbox.open(Limit::None).unwrap();
     let wakes = mailbox.seal();
     assert!(wakes.drained);
-    assert!(mailbox.open().is_err());
+    assert!(mailbox.open(Limit::None).is_err());
     let _nobody = mailbox.narrow();
     assert_eq!(mailbox.gate(), Gate::Shut);
+}
+
+fn job(id: u8, pinned: bool) -> Job {
+    Job { id, pinned }
+}
+
+/// A mailbox with room, one job that has been finished, and a worker that waits.
+fn closed_after_one_job(kept: bool) -> (Mailbox<Job, Who>, Wakes<Who>) {
+    let mut mailbox = Mailbox::new(8);
+    let _nobody_waits = mailbox.open(Limit::None);
+    mailbox.keep_warm(kept);
+    let seat = mailbox.attach();
+    let mut taken = VecDeque::new();
+    let _nobody_waits = mailbox.admit(Outside, job(0, false), Some);
+    let _nobody_waits = mailbox.take(seat, 0, BATCH, &mut taken, || Who::Worker(0));
+    let _nobody_waits = mailbox.take(seat, 1, BATCH, &mut taken, || Who::Worker(0));
+    let closed = mailbox.narrow();
+    (mailbox, closed)
+}
+
+#[test]
+fn a_warm_mailbox_keeps_its_workers_and_a_cold_one_sends_them_home() {
+    let (cold, closed) = closed_after_one_job(false);
+    assert!(cold.is_drained() && !cold.is_warm() && closed.drained);
+    assert_eq!(closed.others, [Who::Worker(0)]);
+
+    let (mut warm, closed) = closed_after_one_job(true);
+    assert!(warm.is_warm() && !warm.is_drained() && closed.drained);
+    assert_eq!((closed.others, warm.gate()), (vec![], Gate::Shut));
+    let cooled = warm.cool().unwrap();
+    assert!(warm.is_drained() && !warm.is_warm() && !cooled.drained);
+    assert_eq!(cooled.others, [Who::Worker(0)]);
+    assert!(warm.cool().is_err() && warm.open(Limit::None).is_err() && !warm.revive());
+}
+
+#[test]
+fn a_warm_mailbox_that_is_opened_wakes_the_worker_that_waited() {
+    let (mut mailbox, _) = closed_after_one_job(true);
+    assert!(mailbox.open(Limit::None).unwrap().others.is_empty());
+    assert_eq!(mailbox.admit(Outside, job(1, false), Some), Ok(Some(Who::Worker(0))));
+}
+
+#[test]
+fn a_revived_mailbox_lets_in_what_names_it_and_is_announced_again() {
+    let (mut mailbox, _) = closed_after_one_job(true);
+    assert!(mailbox.revive());
+    assert_eq!(mailbox.has_room(Outside, false), Err(Refusal::Gate));
+    assert!(mailbox.cool().is_err(), "cooled while it is revived");
+    assert_eq!(mailbox.admit(Outside, job(1, true), Some), Ok(Some(Who::Worker(0))));
+    assert!(!mailbox.unpin_away().drained);
+    let (_gone, _) = mailbox.remove(1, |_| true);
+    assert!(mailbox.arrived(1).drained && mailbox.is_warm());
+}
+
+/// Whoever seals a mailbox waits for the announcement, and would wait for ever if the earlier one were the only one.
+#[test]
+fn a_warm_mailbox_that_is_sealed_is_announced_once_more_as_soon_as_nobody_holds_it() {
+    let (mut mailbox, _) = closed_after_one_job(true);
+    let sealed = mailbox.seal();
+    assert!(mailbox.is_drained() && sealed.drained && sealed.others == [Who::Worker(0)]);
+
+    let (mut mailbox, _) = closed_after_one_job(true);
+    mailbox.steady().unwrap();
+    assert!(!mailbox.seal().drained && !mailbox.is_drained());
+    mailbox.keep_warm(true);
+    assert!(mailbox.unpin_away().drained && mailbox.is_drained());
+}
+
+/// A mailbox that takes its first `count` jobs. They may go at once: what is finished counts too.
+fn canary(count: u64) -> Mailbox<Job, Who> {
+    let mut mailbox = Mailbox::new(8);
+    let _nobody_waits = mailbox.open(Limit::First(count));
+    mailbox
+}
+
+#[test]
+fn new_jobs_retries_and_jobs_that_are_due_count_among_the_first() {
+    let mut mailbox = canary(3);
+    assert!(mailbox.admit(Outside, job(0, false), Some).is_ok());
+    assert!(mailbox.readmit(job(1, false)).is_ok());
+    assert!(mailbox.enter_due(job(2, false)).is_ok());
+    assert_eq!(mailbox.admit(Outside, job(3, false), Some), Err((job(3, false), Refusal::Enough)));
+    assert_eq!(mailbox.readmit(job(3, false)), Err(job(3, false)));
+    assert_eq!(mailbox.enter_due(job(3, false)), Err(job(3, false)));
+    assert!(mailbox.admit(Outside, job(3, true), Some).is_ok(), "a job that names it was refused");
+}
+
+/// Else a canary could be used up by jobs that have never been there: the fence may send them elsewhere.
+#[test]
+fn a_held_job_counts_among_the_first_when_it_leaves_the_fence() {
+    let mut mailbox = canary(1);
+    assert!(mailbox.admit(Outside, job(0, false), |_| None).is_ok());
+    assert_eq!(mailbox.has_room(Outside, false), Ok(()));
+    assert!(mailbox.readmit(job(0, false)).is_ok());
+    assert_eq!(mailbox.has_room(Outside, false), Err(Refusal::Enough));
+}
+
+#[test]
+fn a_limit_that_is_set_again_keeps_what_is_used_up_and_any_other_verb_forgets_it() {
+    type Verb = fn(&mut Mailbox<Job, Who>);
+    let forgets = |verb: Verb| {
+        let mut mailbox = canary(1);
+        assert!(mailbox.admit(Outside, job(0, false), Some).is_ok());
+        verb(&mut mailbox);
+        let _nobody_waits = mailbox.open(Limit::First(1)).unwrap();
+        mailbox.has_room(Outside, false).is_ok()
+    };
+    assert!(!forgets(|mailbox| drop(mailbox.open(Limit::First(1)))));
+    assert!(forgets(|mailbox| drop(mailbox.open(Limit::First(2)))));
+    assert!(forgets(|mailbox| drop(mailbox.open(Limit::InFlight(1)))));
+    assert!(forgets(|mailbox| drop(mailbox.open(Limit::None))));
+    assert!(forgets(|mailbox| drop(mailbox.reserve())));
+    assert!(forgets(|mailbox| drop(mailbox.narrow())));
+    assert!(forgets(|mailbox| drop(mailbox.shut())));
+}
+
+#[test]
+fn whoever_waits_for_room_is_woken_when_the_limit_is_lowered_below_what_is_there() {
+    let mut mailbox: Mailbox<Job, Who> = Mailbox::new(1);
+    let _nobody_waits = mailbox.open(Limit::None).unwrap();
+    assert!(mailbox.admit(Outside, job(0, false), Some).is_ok());
+    let _ticket = mailbox.wait(None, Who::Sender(1));
+    let opened = mailbox.open(Limit::InFlight(1)).unwrap();
+    assert_eq!(opened.others, [Who::Sender(1)]);
+    assert_eq!(mailbox.has_room(Outside, false), Err(Refusal::Enough), "full was said before enough");
 }

@@ -85,9 +85,9 @@ impl<J, O> DataPlane<J, O> {
         };
         match refusal {
             Refusal::Full => Err((job, Obstacle::Full(Arc::clone(pool)))),
-            Refusal::Gate if self.routes.load().revision != seen => Ok(Some(job)),
-            Refusal::Gate if job.is_pinned() => Err((job, Obstacle::PinUnserved)),
-            Refusal::Gate => Err((job, Obstacle::NoVersion(seen))),
+            Refusal::Gate | Refusal::Enough if self.routes.load().revision != seen => Ok(Some(job)),
+            Refusal::Gate | Refusal::Enough if job.is_pinned() => Err((job, Obstacle::PinUnserved)),
+            Refusal::Gate | Refusal::Enough => Err((job, Obstacle::NoVersion(seen))),
         }
     }
 
@@ -113,7 +113,7 @@ impl<J, O> DataPlane<J, O> {
             job = match self.try_admit(job) {
                 Err((back, Obstacle::Full(pool))) => match self.admit_at(&pool, back, Sender::Inside) {
                     Err((back, Refusal::Full)) => return Err((back, Obstacle::Full(pool))),
-                    Err((back, Refusal::Gate)) => back,
+                    Err((back, Refusal::Gate | Refusal::Enough)) => back,
                     Ok(()) => return Ok(()),
                 },
                 admitted_or_not => return admitted_or_not,
@@ -186,7 +186,7 @@ impl<J, O> DataPlane<J, O> {
                     return Ok(());
                 }
                 Err((back, Refusal::Full)) => job = back,
-                Err((back, Refusal::Gate)) => return Err((back, Waited::Enough)),
+                Err((back, Refusal::Gate | Refusal::Enough)) => return Err((back, Waited::Enough)),
             }
         }
     }

@@ -15,6 +15,7 @@ use seral_core::id::PoolId;
 use seral_core::id::Revision;
 use seral_core::id::VerbId;
 use seral_core::id::Version;
+use seral_core::mailbox::Limit;
 use seral_core::time::Time;
 use seral_core::versions::Action;
 use seral_core::versions::Answer;
@@ -94,7 +95,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 Action::Open(pool) => {
                     if let Some(handle) = self.control.handle(pool) {
                         // A drained mailbox is never opened: `happened` saw to that.
-                        let _ = handle.mailbox.open();
+                        let _ = handle.mailbox.open(Limit::None);
                         handle.mailbox.resume();
                     }
                 }

@@ -14,6 +14,8 @@ use std::task::Waker;
 use seral_core::mailbox as core;
 use seral_core::mailbox::Counts;
 use seral_core::mailbox::Drained;
+use seral_core::mailbox::Limit;
+use seral_core::mailbox::NotWarm;
 use seral_core::mailbox::Queued;
 use seral_core::mailbox::Refusal;
 use seral_core::mailbox::Seat;
@@ -27,7 +29,7 @@ use crate::sync::Mutex;
 /// What the mailbox tells its owner, outside of the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
-    /// It has just been drained. Told once.
+    /// It has just been drained. Told once; of a mailbox that is kept warm, each time.
     Drained,
     /// Nothing admitted is unfinished, for the moment.
     Quiet,
@@ -61,20 +63,20 @@ impl<T: Queued> Mailbox<T> {
         Ok(())
     }
 
-    /// Waits until a new job would probably be admitted, or would be refused by the gate. Dropping the future passes a wake-up
+    /// Waits until a new job would probably be admitted, or would be refused for another reason than room. Dropping the future passes a wake-up
     /// on.
     pub(crate) fn room(&self, from: Sender, pinned: bool) -> Room<'_, T> {
         Room { mailbox: self, from, pinned, ticket: None }
     }
 
-    /// Takes back a job that was admitted before; there is always room. The job comes back if the gate refuses it.
+    /// Takes back a job that was admitted before; there is always room. The job comes back if the gate refuses it, or the limit.
     pub(crate) fn readmit(&self, job: T) -> Result<(), T> {
         let worker = self.machine.lock().readmit(job)?;
         wake_worker(worker);
         Ok(())
     }
 
-    /// Takes in a delayed job that is due; there is always room. The job comes back if the gate refuses it.
+    /// Takes in a delayed job that is due; there is always room. The job comes back if the gate refuses it, or the limit.
     pub(crate) fn enter_due(&self, job: T) -> Result<(), T> {
         let worker = self.machine.lock().enter_due(job)?;
         wake_worker(worker);
@@ -167,9 +169,9 @@ impl<T: Queued> Mailbox<T> {
 
     // ---- control ---------------------------------------------------------------------------------------------------
 
-    /// Lets all jobs in.
-    pub(crate) fn open(&self) -> Result<(), Drained> {
-        let wakes = self.machine.lock().open()?;
+    /// Lets all jobs in, up to a limit those that do not name this version.
+    pub(crate) fn open(&self, limit: Limit) -> Result<(), Drained> {
+        let wakes = self.machine.lock().open(limit)?;
         self.wake(wakes);
         Ok(())
     }
@@ -197,6 +199,27 @@ impl<T: Queued> Mailbox<T> {
     pub(crate) fn seal(&self) {
         let wakes = self.machine.lock().seal();
         self.wake(wakes);
+    }
+
+    /// Says whether it is kept warm when it is drained.
+    #[expect(dead_code, reason = "the control plane keeps no version warm yet")]
+    pub(crate) fn keep_warm(&self, kept: bool) {
+        self.machine.lock().keep_warm(kept);
+    }
+
+    /// Lets jobs in again that name this version, if it is warm: `true`. Then the caller calls [`unpin_away`](Self::unpin_away) when its job has
+    /// been admitted, or not.
+    #[expect(dead_code, reason = "the control plane keeps no version warm yet")]
+    pub(crate) fn revive(&self) -> bool {
+        self.machine.lock().revive()
+    }
+
+    /// Ends a mailbox that is warm, unless somebody holds it. The caller is not told that it is drained.
+    #[expect(dead_code, reason = "the control plane keeps no version warm yet")]
+    pub(crate) fn cool(&self) -> Result<(), NotWarm> {
+        let wakes = self.machine.lock().cool()?;
+        self.wake(wakes);
+        Ok(())
     }
 
     /// Workers take nothing more, until [`resume`](Self::resume).
@@ -238,9 +261,15 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().has_room(from, pinned)
     }
 
-    /// Whether it was drained, which is final.
+    /// Whether it was drained for good: it is not kept warm.
     pub(crate) fn is_drained(&self) -> bool {
         self.machine.lock().is_drained()
+    }
+
+    /// Whether it was drained and is kept warm.
+    #[expect(dead_code, reason = "the control plane keeps no version warm yet")]
+    pub(crate) fn is_warm(&self) -> bool {
+        self.machine.lock().is_warm()
     }
 
     /// Whether nothing that belongs to this version is unfinished.
@@ -317,7 +346,7 @@ impl<T: Queued> Future for Room<'_, T> {
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
         let mut machine = self.mailbox.machine.lock();
         match machine.has_room(self.from, self.pinned) {
-            Ok(()) | Err(Refusal::Gate) => Poll::Ready(()),
+            Ok(()) | Err(Refusal::Gate | Refusal::Enough) => Poll::Ready(()),
             Err(Refusal::Full) => {
                 let ticket = machine.wait(self.ticket, task.waker().clone());
                 drop(machine);
