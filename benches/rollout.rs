@@ -8,11 +8,13 @@
 )]
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use seral::Rollback;
 use seral::prelude::*;
+use seral_core::id::JobId;
 use seral_core::id::Key;
 use seral_core::id::Revision;
 use seral_core::id::Version;
@@ -20,6 +22,10 @@ use seral_core::routing::Routed;
 use seral_core::routing::RoutingTable;
 use seral_core::share::Share;
 use seral_core::share::Shares;
+use seral_core::standing::Pin;
+use seral_core::standing::Standing;
+use seral_core::whose::Header;
+use seral_core::whose::Whose;
 use tokio::sync::Semaphore;
 
 const ROUNDS: usize = 11;
@@ -42,9 +48,11 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 // ---- resolving -----------------------------------------------------------------------------------------------------
 
+#[derive(Default)]
 struct Job {
     pin: Option<Version>,
     key: Option<Key>,
+    headers: Vec<Header>,
     number: u64,
 }
 
@@ -56,6 +64,18 @@ impl Routed for Job {
     fn spread(&self) -> u64 {
         self.key.as_ref().map_or(self.number, Key::spread)
     }
+
+    fn id(&self) -> JobId {
+        JobId::new(self.number)
+    }
+
+    fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
+    fn headers(&self) -> &[Header] {
+        &self.headers
+    }
 }
 
 /// A table with so many versions; all but the first have a part of new jobs.
@@ -66,7 +86,18 @@ fn table(versions: u64) -> RoutingTable<u64> {
         shares.set(&version, share, 7).expect("room");
     }
     let serving = (1..=versions).map(|version| (version.to_string().into(), version)).collect();
-    RoutingTable { revision: Revision::new(1), current: Some(1), shares, serving }
+    RoutingTable { revision: Revision::new(1), current: Some(1), shares, serving, ..RoutingTable::empty() }
+}
+
+/// The same with as many pins by key and as many rules by tenant.
+fn with_choices(table: &RoutingTable<u64>, each: u64) -> RoutingTable<u64> {
+    let mut standing = Standing::default();
+    for number in 0..each {
+        let pin = Pin { version: "2".into(), until: None };
+        standing.pins.insert(Whose::key(format!("customer-{number}")), pin);
+        standing.rules.insert(Whose::tenant(format!("tenant-{number}")), "2".into());
+    }
+    RoutingTable { standing: Some(Arc::new(standing)), ..table.clone() }
 }
 
 /// What is measured: a table, a kind of job, and how to make one of a number.
@@ -74,11 +105,19 @@ type Row<'a> = (&'a str, &'a str, &'a RoutingTable<u64>, &'a dyn Fn(u64) -> Job)
 
 fn resolve(jobs: usize) {
     println!("## To find a job's version\n\n| table | job | ns |\n|---|---|---|");
-    let plain = |number| Job { pin: None, key: None, number };
-    let keyed = |number| Job { pin: None, key: Some(Key::from(format!("customer-{number}"))), number };
-    let pinned = |number| Job { pin: Some("64".into()), key: None, number };
+    let plain = |number| Job { number, ..Job::default() };
+    let keyed = |number| Job { key: Some(Key::from(format!("customer-{number}"))), number, ..Job::default() };
+    let pinned = |number| Job { pin: Some("64".into()), number, ..Job::default() };
+    let of_tenant = |number| {
+        let headers = vec![Header::new("tenant", format!("tenant-{number}"))];
+        Job { headers, number, ..Job::default() }
+    };
     let (one, ramp, many) = (table(1), table(2), table(64));
-    let rows: [Row<'_>; 5] = [
+    let choices = with_choices(&ramp, 1_000);
+    let rows: [Row<'_>; 8] = [
+        ("two, 1,000 pins, 1,000 rules", "plain", &choices, &plain),
+        ("two, 1,000 pins, 1,000 rules", "with a key that is pinned", &choices, &keyed),
+        ("two, 1,000 pins, 1,000 rules", "of a tenant with a rule", &choices, &of_tenant),
         ("one version", "plain", &one, &plain),
         ("two, one ramped", "plain", &ramp, &plain),
         ("two, one ramped", "with a key of 14 letters", &ramp, &keyed),

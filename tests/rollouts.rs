@@ -347,3 +347,19 @@ async fn sixty_four_versions_work_at_once() {
     assert_eq!(who_works(&orders, &floor, 100).await, BTreeMap::from([("64.0.0".to_owned(), 100)]));
     shop.shutdown(MINUTE).await;
 }
+
+/// Two verbs that waited for the same start take effect one right after the other: what the first leaves is not gone when the second brings it back.
+#[tokio::test(start_paused = true)]
+async fn a_version_that_one_verb_leaves_is_still_there_for_the_next() {
+    let (shop, orders, floor) = community(1).await;
+    let (deployed, promoted) = tokio::join!(
+        orders.deploy("2.0.0", floor.pool(1)).into_future(),
+        orders.promote("1.0.0").into_future()
+    );
+    assert_eq!(deployed.unwrap().state, State::Current);
+    promoted.unwrap();
+    assert_eq!(orders.describe().current.as_deref(), Some("1.0.0"));
+    assert_eq!(who_works(&orders, &floor, 10).await, BTreeMap::from([("1.0.0".to_owned(), 10)]));
+    orders.drained("2.0.0").await.unwrap();
+    shop.shutdown(MINUTE).await;
+}

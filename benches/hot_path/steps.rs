@@ -11,6 +11,8 @@ use std::task::Waker;
 use std::time::Duration;
 use std::time::Instant;
 
+use seral_core::id::JobId;
+use seral_core::id::Key;
 use seral_core::id::Priority;
 use seral_core::id::Revision;
 use seral_core::id::Version;
@@ -19,7 +21,7 @@ use seral_core::mailbox::Queued;
 use seral_core::mailbox::Sender;
 use seral_core::routing::Routed;
 use seral_core::routing::RoutingTable;
-use seral_core::share::Shares;
+use seral_core::whose::Header;
 use tokio::sync::oneshot;
 
 use crate::ROUNDS;
@@ -105,6 +107,18 @@ impl Routed for Plain {
     fn spread(&self) -> u64 {
         7
     }
+
+    fn id(&self) -> JobId {
+        JobId::new(7)
+    }
+
+    fn key(&self) -> Option<&Key> {
+        None
+    }
+
+    fn headers(&self) -> &[Header] {
+        &[]
+    }
 }
 
 fn resolve() -> Vec<Duration> {
@@ -112,8 +126,7 @@ fn resolve() -> Vec<Duration> {
     routes.publish(RoutingTable {
         revision: Revision::new(1),
         current: Some(Box::new(1_u64)),
-        shares: Shares::none(),
-        serving: Vec::new(),
+        ..RoutingTable::empty()
     });
     vec![timed(|_| {
         black_box(routes.load().resolve(&Plain).is_ok());

@@ -42,6 +42,11 @@ impl<T> Delayed<T> {
         keys.iter().filter_map(|key| self.jobs.remove(key)).collect()
     }
 
+    /// The jobs, the first due first, to be changed where they are.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.jobs.values_mut()
+    }
+
     /// When the first job is due.
     pub fn next_due(&self) -> Option<Time> {
         self.jobs.first_key_value().map(|((due, _), _)| *due)

@@ -77,6 +77,11 @@ impl<T> Fence<T> {
         self.lines.len()
     }
 
+    /// The waiting jobs, to be changed where they are.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.lines.values_mut().flatten()
+    }
+
     /// The waiting jobs. The order among different keys is not fixed.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.lines.values().flatten()

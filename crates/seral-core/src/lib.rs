@@ -27,17 +27,25 @@
 //! | [`fence`] | which job of a key may go, and which wait |
 //! | [`delayed`] | which delayed jobs are due |
 //! | [`share`] | which part of new work a version gets |
+//! | [`whose`] | what routing sees of a job, and whose jobs a pin or a rule is about |
+//! | [`standing`] | which jobs are tied to a version, whatever the shares say |
 //! | [`routing`] | which version a job goes to |
 //! | [`retry`] | what becomes of a job after a failed attempt |
 //! | [`fingerprint`] | which failures are the same failure |
 //! | [`restart`] | when a worker that ended is started again |
 //! | [`heartbeat`] | whether a worker is well |
+//! | [`verb`] | what somebody can want of versions |
 //! | [`version`] | what can happen to a version, and what can be done about it |
 //! | `roster` | (what is known of each version) |
 //! | `succession` | (in what order it is changed who gets new jobs) |
+//! | `placing` | (what a verb does about versions whose workers are there) |
 //! | [`versions`] | how one version takes over from another ★ |
 //! | [`plan`] | the steps of a rollout, and what can be said to it |
 //! | [`rollout`] | when a candidate gets its next share of new work ★ |
+//! | [`fact`] | what happened, as anybody can see it, and what is promised |
+//! | `whereabouts` | (where each job is, for the next) |
+//! | `tally` | (whether shares come out right) |
+//! | [`audit`] | which promises a history has broken |
 
 pub mod time;
 pub mod id;
@@ -56,14 +64,22 @@ mod closing;
 pub mod fence;
 pub mod delayed;
 pub mod share;
+pub mod whose;
+pub mod standing;
 pub mod routing;
 pub mod retry;
 pub mod fingerprint;
 pub mod restart;
 pub mod heartbeat;
+pub mod verb;
 pub mod version;
 mod roster;
 mod succession;
+mod placing;
 pub mod versions;
 pub mod plan;
 pub mod rollout;
+pub mod fact;
+mod whereabouts;
+mod tally;
+pub mod audit;

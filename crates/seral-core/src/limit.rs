@@ -3,10 +3,13 @@
 //! A share says which part of new jobs a version gets; a limit says how many, whatever comes. It is looked at only where the gate is
 //! [limited](crate::gate::Gate::Limited), so that a mailbox without a limit does not pay for it.
 
+use std::fmt;
+
 /// How many jobs that do not name this version it takes at most while it is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Limit {
     /// As many as there is room for.
+    #[default]
     None,
     /// So many since it was opened with this limit. A job counts whenever it comes to wait here: new, for a retry, or moved here. One
     /// that was admitted and stands in the fence counts when it leaves it, since until then it may still go elsewhere; so what is used
@@ -15,6 +18,17 @@ pub enum Limit {
     /// One comes in only while fewer than so many jobs are unfinished here: waiting, held, leased or in transit. Jobs that name this
     /// version come in whatever the limit, but count.
     InFlight(u64),
+}
+
+/// As people would say it: `at most 10 at a time`.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("without a limit"),
+            Self::First(jobs) => write!(f, "the first {jobs}"),
+            Self::InFlight(jobs) => write!(f, "at most {jobs} at a time"),
+        }
+    }
 }
 
 /// A limit, and how much of it is used up.

@@ -368,13 +368,7 @@ impl<T: Queued, W> Mailbox<T, W> {
         wakes
     }
 
-    /// Takes out up to `max` waiting jobs that do not name this version, earliest first. They are in transit until
-    /// [`arrived`](Self::arrived).
-    pub fn recall(&mut self, max: usize) -> (Vec<T>, Wakes<W>) {
-        self.remove(max, |job| !job.is_pinned())
-    }
-
-    /// Takes out up to `max` waiting jobs that `wanted` accepts. They are in transit until [`arrived`](Self::arrived).
+    /// Takes out up to `max` waiting jobs that `wanted` accepts, earliest first. They are in transit until [`arrived`](Self::arrived).
     pub fn remove(&mut self, max: usize, wanted: impl FnMut(&T) -> bool) -> (Vec<T>, Wakes<W>) {
         let jobs = self.queue.remove(max, wanted);
         self.in_transit += jobs.len();

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::limit::Limit;
 use crate::share::Share;
 use crate::time::Time;
 
@@ -41,6 +42,8 @@ impl Default for Wait {
 pub struct Step {
     /// The share of new work that the candidate gets.
     pub share: Share,
+    /// How many jobs the candidate takes of that. A step with a limit is a canary: its share need not rise.
+    pub limit: Limit,
     /// How long the step lasts.
     pub wait: Wait,
     /// Whether a gate must pass when the wait is over.
@@ -50,7 +53,14 @@ pub struct Step {
 impl Step {
     /// A step of this share, with the default wait and without a gate.
     pub const fn of(share: Share) -> Self {
-        Self { share, wait: Wait::For { time: TIME, jobs: JOBS }, gated: false }
+        Self { share, limit: Limit::None, wait: Wait::For { time: TIME, jobs: JOBS }, gated: false }
+    }
+
+    /// The same step with this limit.
+    #[must_use]
+    pub const fn limit(mut self, limit: Limit) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// The same step with this wait.
@@ -89,7 +99,7 @@ impl Step {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
-    /// Never empty; shares rise, and the last is everybody.
+    /// Never empty; shares without a limit rise, and the last is everybody.
     steps: Vec<Step>,
 }
 
@@ -107,6 +117,10 @@ impl Plan {
             if step.share == Share::NOBODY {
                 return Err(PlanError::Nobody);
             }
+            let is_canary = step.limit != Limit::None;
+            if is_canary && before < Share::EVERYBODY {
+                continue;
+            }
             if step.share <= before {
                 return Err(PlanError::NotRising { share: step.share, before });
             }
@@ -118,7 +132,7 @@ impl Plan {
         if steps.is_empty() {
             return Err(PlanError::Empty);
         }
-        if before != Share::EVERYBODY {
+        if steps.last() != Some(&everybody) {
             steps.push(everybody);
         }
         Ok(Self { steps })

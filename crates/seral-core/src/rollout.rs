@@ -21,6 +21,7 @@
 
 use std::time::Duration;
 
+use crate::limit::Limit;
 use crate::share::Share;
 use crate::time::Time;
 
@@ -176,6 +177,11 @@ impl Rollout {
             State::Over(End::RolledBack(_) | End::Aborted | End::Replaced) => Share::NOBODY,
             _ => self.current().share,
         }
+    }
+
+    /// How many jobs the candidate is to take of its share.
+    pub fn limit(&self) -> Limit {
+        if self.is_over() { Limit::None } else { self.current().limit }
     }
 
     /// What it does or waits for.

@@ -5,6 +5,7 @@
 
 use crate::id::PoolId;
 use crate::id::Version;
+use crate::limit::Limit;
 use crate::roster::Roster;
 use crate::share::Share;
 use crate::version::Action;
@@ -30,7 +31,7 @@ impl Roster {
         if why == Why::Promoted && before.is_some() {
             self.entries[at].before.clone_from(&before);
         }
-        actions.push(Action::Open(self.admit(at)));
+        actions.push(Action::Open(self.admit(at, Limit::None), Limit::None));
         self.clear_share(at);
         self.swap(at, State::Current, &left, actions);
         if why != Why::Promoted {
@@ -40,9 +41,16 @@ impl Roster {
     }
 
     /// Gives a version that is not current a share, and those who are left none. There is room for it.
-    pub(crate) fn give_share(&mut self, at: usize, share: Share, left: &[usize], actions: &mut Vec<Action>) {
-        if self.entries[at].state != State::Ramping {
-            actions.push(Action::Open(self.admit(at)));
+    pub(crate) fn give_share(
+        &mut self,
+        at: usize,
+        share: Share,
+        limit: Limit,
+        left: &[usize],
+        actions: &mut Vec<Action>,
+    ) {
+        if self.entries[at].state != State::Ramping || self.entries[at].limit != limit {
+            actions.push(Action::Open(self.admit(at, limit), limit));
         }
         self.starve(left);
         let _ = self.set_share(at, share);
@@ -50,9 +58,20 @@ impl Roster {
         actions.push(Action::TellShare(self.name(at), share));
     }
 
+    /// A rule sends jobs to this version, so it takes new jobs: its share, if it has one, and these.
+    pub(crate) fn take_by_rule(&mut self, at: usize, actions: &mut Vec<Action>) {
+        match self.entries[at].state {
+            State::Current | State::Ramping => self.publish(actions),
+            _ => {
+                actions.push(Action::Open(self.admit(at, Limit::None), Limit::None));
+                self.swap(at, State::Ramping, &[], actions);
+            }
+        }
+    }
+
     /// From now on a version takes only jobs that name it, and does not drain.
     pub(crate) fn hold(&mut self, at: usize, actions: &mut Vec<Action>) {
-        actions.push(Action::Reserve(self.admit(at)));
+        actions.push(Action::Reserve(self.admit(at, Limit::None)));
         self.swap(at, State::Inactive, &[], actions);
     }
 
@@ -81,8 +100,11 @@ impl Roster {
     }
 
     /// What holds of a version that is to get jobs, whatever it was. Returns its pool.
-    fn admit(&mut self, at: usize) -> PoolId {
+    fn admit(&mut self, at: usize, limit: Limit) -> PoolId {
         let entry = &mut self.entries[at];
+        entry.limit = limit;
+        entry.kept = false;
+        entry.successor = None;
         entry.recalling = false;
         entry.quarantined = false;
         entry.served = true;
@@ -92,12 +114,15 @@ impl Roster {
     fn starve(&mut self, left: &[usize]) {
         for at in left {
             self.clear_share(*at);
+            self.clear_rules(*at);
             self.entries[*at].state = State::Draining;
         }
     }
 
     fn narrow(&mut self, left: &[usize], actions: &mut Vec<Action>) {
+        let successor = self.current().map(|current| self.name(current));
         for at in left {
+            self.entries[*at].successor.clone_from(&successor);
             actions.push(Action::Narrow(self.entries[*at].pool));
             self.set(*at, State::Draining, actions);
         }

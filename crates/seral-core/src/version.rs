@@ -1,13 +1,17 @@
 //! The life of one version, and the words in which the machine of `versions` is spoken to and answers.
 
-use std::fmt;
+use std::time::Duration;
 
 use crate::id::PoolId;
 use crate::id::Revision;
 use crate::id::VerbId;
 use crate::id::Version;
+use crate::limit::Limit;
 use crate::routing::RoutingTable;
 use crate::share::Share;
+use crate::time::Time;
+use crate::verb::Verb;
+use crate::whose::Whose;
 
 /// Where a version is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,13 +21,13 @@ pub enum State {
     Loading,
     /// Its workers are there. It gets only jobs that name it.
     Inactive,
-    /// It gets a share of all new jobs that name no version.
+    /// It gets a share of all new jobs that name no version, or those that rules send to it.
     Ramping,
     /// It gets all new jobs that name no version and that nothing else claims.
     Current,
     /// It gets no new jobs, except those that name it, and finishes what it has.
     Draining,
-    /// It has finished everything; its workers are leaving.
+    /// It has finished everything; its workers are leaving, or are kept for a while.
     Drained,
     /// Its workers are gone.
     Retired,
@@ -57,7 +61,20 @@ pub enum Event {
     /// A loading pool could not be started.
     StartFailed(PoolId),
     /// A draining pool has finished everything.
-    Drained(PoolId),
+    Drained {
+        /// The pool.
+        pool: PoolId,
+        /// Whether its workers are kept, so that it can be opened again.
+        kept: bool,
+    },
+    /// A job that names its version came to a pool that was drained and kept.
+    Revived(PoolId),
+    /// The time is over for which a drained pool was to be kept.
+    Cooled(PoolId),
+    /// The time is over that a pool had to drain.
+    Overdue(PoolId),
+    /// It is so late: pins may have ended.
+    Clock(Time),
     /// The waiting jobs of a replaced pool have all been moved.
     Recalled(PoolId),
     /// The last worker of a pool has left.
@@ -66,133 +83,13 @@ pub enum Event {
     Broken(PoolId),
 }
 
-/// What somebody wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// Start a version, unless its workers are there, and do with it what is aimed at.
-    Deploy {
-        /// The name of the version.
-        version: Version,
-        /// What the version is made of; it tells two builds of one name apart.
-        build: Build,
-        /// What becomes of it when its workers are there.
-        aim: Aim,
-        /// Whether it is deployed though it is quarantined.
-        force: bool,
-    },
-    /// Give a version whose workers are there another share of new jobs. With none it drains.
-    Ramp {
-        /// The version.
-        version: Version,
-        /// Its share from now on.
-        share: Share,
-    },
-    /// Make a version current whose workers are there.
-    Promote(Version),
-    /// Go back.
-    Rollback {
-        /// To this version, or to the one that was promoted last before what is left.
-        to: Option<Version>,
-    },
-    /// Leave a version that is being ramped, since it was found to be bad: its waiting jobs go back, and it is quarantined.
-    Reject(Version),
-    /// End what is being ramped, loading or not: it drains.
-    Abort,
-    /// Give a version no new jobs; it finishes what it has.
-    Drain {
-        /// The version.
-        version: Version,
-        /// Whether it may be the current one, so that new jobs wait.
-        allow_empty: bool,
-    },
-}
-
-impl Answer {
-    /// Whether the verb changed anything.
-    pub fn is_change(&self) -> bool {
-        match self {
-            Self::Current { .. }
-            | Self::Ramping { .. }
-            | Self::Inactive(_)
-            | Self::Draining
-            | Self::RolledBack { .. }
-            | Self::EndedDeploy(_) => true,
-            Self::Aborted(versions) => !versions.is_empty(),
-            Self::Already(_)
-            | Self::Conflict(_)
-            | Self::OtherBuild
-            | Self::Quarantined(_)
-            | Self::Misused(_)
-            | Self::StartFailed
-            | Self::Overtaken
-            | Self::AlreadyRolledBack
-            | Self::NothingBefore => false,
-        }
-    }
-}
-
-impl Verb {
-    /// The version that it is about.
-    pub fn version(&self) -> Option<Version> {
-        match self {
-            Self::Deploy { version, .. }
-            | Self::Ramp { version, .. }
-            | Self::Promote(version)
-            | Self::Reject(version)
-            | Self::Drain { version, .. } => Some(version.clone()),
-            Self::Rollback { to } => to.clone(),
-            Self::Abort => None,
-        }
-    }
-}
-
-/// As people would say it: `ramp 2.0.0 to 25 %`.
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Deploy { version, aim: Aim::Current, .. } => write!(f, "deploy {version}"),
-            Self::Deploy { version, aim: Aim::Ramp { share, .. }, .. } => {
-                write!(f, "deploy {version} with {share}")
-            }
-            Self::Deploy { version, aim: Aim::Hold, .. } => write!(f, "deploy {version} and hold it"),
-            Self::Ramp { version, share } => write!(f, "ramp {version} to {share}"),
-            Self::Promote(version) => write!(f, "promote {version}"),
-            Self::Rollback { to: None } => f.write_str("roll back"),
-            Self::Rollback { to: Some(version) } => write!(f, "roll back to {version}"),
-            Self::Reject(version) => write!(f, "reject {version}"),
-            Self::Abort => f.write_str("abort"),
-            Self::Drain { version, .. } => write!(f, "drain {version}"),
-        }
-    }
-}
-
-/// What becomes of a version that is deployed, when its workers are there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Aim {
-    /// It becomes current. What was current or ramped before it drains.
-    Current,
-    /// It gets a share. Without a current version it becomes current, since nobody else is there for the rest.
-    Ramp {
-        /// How much.
-        share: Share,
-        /// Whether what is being ramped keeps its share; else it drains.
-        beside: bool,
-    },
-    /// It gets only jobs that name it.
-    Hold,
-}
-
-/// What a version is made of: two builds are the same if they are equal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Build(pub String);
-
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Start a pool for this version, beside all others.
     Start(PoolId, Version),
-    /// Open the gate of this pool's mailbox to all jobs, and let its workers take.
-    Open(PoolId),
+    /// Open the gate of this pool's mailbox to all jobs, up to this limit, and let its workers take. Nobody is asked to make room any more.
+    Open(PoolId, Limit),
     /// Open the gate of this pool's mailbox to jobs that name its version, and let its workers take.
     Reserve(PoolId),
     /// Publish this routing table.
@@ -205,6 +102,18 @@ pub enum Action {
     Recall(PoolId),
     /// Let this pool's workers take again.
     Resume(PoolId),
+    /// If this pool is not drained in so much time, report [`Event::Overdue`].
+    DrainWithin(PoolId, Duration),
+    /// Ask what runs in this pool to make room.
+    AskToYield(PoolId),
+    /// Keep the workers of this drained pool for its time, then report [`Event::Cooled`].
+    KeepWarm(PoolId),
+    /// Keep the workers of this pool no longer: they leave when it is drained, or now if it is.
+    Cool(PoolId),
+    /// Keep this pool from being drained, for a pin.
+    Hold(PoolId),
+    /// A pin for which this pool was held has ended.
+    LetGo(PoolId),
     /// Stop this pool, which never served.
     Dismiss(PoolId),
     /// Set the jobs of this pool aside that name its version, and let no more of them in.
@@ -215,6 +124,8 @@ pub enum Action {
     Tell(Version, State),
     /// Tell whoever watches that a version has another share.
     TellShare(Version, Share),
+    /// Tell whoever watches that a pin has ended by itself: its time was over, or its version broke.
+    TellUnpinned(Whose, Version),
     /// Tell whoever watches what is done about a version that cannot keep its workers.
     TellBroken(Version, Remedy),
     /// Answer a call.
@@ -240,6 +151,12 @@ pub enum Answer {
     },
     /// The version gets jobs that name it.
     Inactive(Takeover),
+    /// The jobs go to the version by a rule or a pin, or do no longer.
+    Chosen,
+    /// There is no such rule or pin.
+    NoSuchChoice,
+    /// The workers of the version leave.
+    Retired,
     /// The version drains.
     Draining,
     /// The version was in this state already, and stays in it; nothing changed.
@@ -289,6 +206,12 @@ pub enum Misuse {
     NothingCurrent,
     /// Others that are ramped own too much; this is the most that it can have.
     TooMuch(Share),
+    /// It is not drained.
+    NotDrained(Version, State),
+    /// None of its workers runs.
+    NoWorkers(Version),
+    /// There are as many pins and rules as there may be.
+    TooManyChoices,
 }
 
 /// How a version came to its place.
@@ -311,4 +234,31 @@ pub enum Remedy {
     GiveBack,
     /// It is current, and no other version is there to take its place: its workers are tried again, and its jobs wait.
     KeepTrying,
+}
+
+impl Answer {
+    /// Whether the verb changed anything.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::Current { .. }
+            | Self::Ramping { .. }
+            | Self::Inactive(_)
+            | Self::Chosen
+            | Self::Retired
+            | Self::Draining
+            | Self::RolledBack { .. }
+            | Self::EndedDeploy(_) => true,
+            Self::Aborted(versions) => !versions.is_empty(),
+            Self::Already(_)
+            | Self::Conflict(_)
+            | Self::OtherBuild
+            | Self::NoSuchChoice
+            | Self::Quarantined(_)
+            | Self::Misused(_)
+            | Self::StartFailed
+            | Self::Overtaken
+            | Self::AlreadyRolledBack
+            | Self::NothingBefore => false,
+        }
+    }
 }

@@ -20,7 +20,8 @@
 //! 5. A drain can be reversed until it is done: a draining version becomes current again without starting anything.
 //! 6. A version that becomes current gets all new jobs: what was ramped drains with what was current. Only a fall back leaves
 //!    what is ramped where it is.
-//! 7. Whoever goes back while something is ramped goes back from that: the current version gets all new jobs again.
+//! 7. Whoever goes back while something is ramped goes back from that: the current version gets all new jobs again. An older version that gets
+//!    nothing but by rules is not what anybody goes back from.
 //! 8. A version whose workers cannot be kept running is left if it can be: if it is current, for the version that was first
 //!    deployed last of those that drain; otherwise its jobs go where the table sends them without it. A version that was left so is
 //!    *quarantined*: it is no target of a fall back, so that two bad versions cannot play ping-pong, and gets new jobs
@@ -34,21 +35,25 @@ use crate::id::PoolId;
 use crate::id::Revision;
 use crate::id::VerbId;
 use crate::id::Version;
+use crate::placing::Aimed;
 use crate::roster::Roster;
 use crate::share::Share;
+use crate::standing::Standing;
 use crate::succession::Why;
+use crate::time::Time;
 
+pub use crate::limit::Limit;
 pub use crate::roster::Entry;
+pub use crate::verb::Aim;
+pub use crate::verb::Build;
+pub use crate::verb::Verb;
 pub use crate::version::Action;
-pub use crate::version::Aim;
 pub use crate::version::Answer;
-pub use crate::version::Build;
 pub use crate::version::Event;
 pub use crate::version::Misuse;
 pub use crate::version::Remedy;
 pub use crate::version::State;
 pub use crate::version::Takeover;
-pub use crate::version::Verb;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Loading {
@@ -59,7 +64,7 @@ struct Loading {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    Deploy(Aim),
+    Deploy(Aimed),
     Rollback,
 }
 
@@ -96,7 +101,11 @@ impl Versions {
             }
             Event::Started(pool) => self.started(pool, &mut actions),
             Event::StartFailed(pool) => self.start_failed(pool, &mut actions),
-            Event::Drained(pool) => self.drained(pool, &mut actions),
+            Event::Drained { pool, kept } => self.drained(pool, kept, &mut actions),
+            Event::Revived(pool) => self.revived(pool, &mut actions),
+            Event::Cooled(pool) => self.cooled(pool, &mut actions),
+            Event::Overdue(pool) => self.overdue(pool, &mut actions),
+            Event::Clock(now) => self.clock(now, &mut actions),
             Event::Recalled(pool) => self.recalled(pool, &mut actions),
             Event::Ended(pool) => self.ended(pool, &mut actions),
             Event::Broken(pool) => self.broken(pool, &mut actions),
@@ -146,6 +155,11 @@ impl Versions {
         }
     }
 
+    /// Its pins and rules.
+    pub fn standing(&self) -> &Standing {
+        &self.roster.standing
+    }
+
     /// Whether waiting jobs of this pool are still to be moved.
     pub fn is_recalling(&self, pool: PoolId) -> bool {
         self.roster.entries.iter().any(|entry| entry.pool == pool && entry.recalling)
@@ -173,19 +187,35 @@ impl Versions {
             return actions.push(Action::Answer(verb, Answer::Conflict(self.roster.revision)));
         }
         let answer = match what {
-            Verb::Deploy { version, build, aim, force } => {
-                self.deploy(verb, version, build, aim, force, actions)
+            Verb::Deploy { version, build, aim, force, drain_within } => {
+                self.deploy(verb, version, build, Aimed { aim, drain_within }, force, actions)
             }
-            Verb::Ramp { version, share } => Some(self.ramp(&version, share, actions)),
-            Verb::Promote(version) => Some(self.promote(&version, actions)),
             Verb::Rollback { to } => self.rollback(verb, to, actions),
-            Verb::Reject(version) => Some(self.reject(&version, actions)),
             Verb::Abort => Some(self.abort(actions)),
-            Verb::Drain { version, allow_empty } => Some(self.drain(&version, allow_empty, actions)),
+            Verb::Ramp { version, share, limit } => Some(self.roster.ramp(&version, share, limit, actions)),
+            Verb::Promote { version, drain_within } => {
+                Some(self.roster.promote(&version, drain_within, actions))
+            }
+            Verb::Drain { version, allow_empty, drain_within } => {
+                Some(self.roster.drain(&version, allow_empty, drain_within, actions))
+            }
+            Verb::Reject(version) => Some(self.roster.reject(&version, actions)),
+            Verb::Retire(version) => Some(self.roster.retire(&version, actions)),
+            Verb::Pin { whose, version, until } => Some(self.roster.pin(whose, version, until, actions)),
+            Verb::Unpin(whose) => Some(self.roster.unpin(&whose, actions)),
+            Verb::Route { whose, version } => Some(self.roster.route(whose, version, actions)),
+            Verb::Unroute(whose) => Some(self.roster.unroute(&whose, actions)),
         };
         if let Some(answer) = answer {
-            actions.push(Action::Answer(verb, answer));
+            self.answer(verb, answer, actions);
         }
+    }
+
+    fn answer(&mut self, verb: VerbId, answer: Answer, actions: &mut Vec<Action>) {
+        if matches!(answer, Answer::Current { .. } | Answer::Ramping { .. }) {
+            self.rolled_back = false;
+        }
+        actions.push(Action::Answer(verb, answer));
     }
 
     /// No answer yet if its workers have to be started.
@@ -194,7 +224,7 @@ impl Versions {
         verb: VerbId,
         version: Version,
         build: Build,
-        aim: Aim,
+        aimed: Aimed,
         force: bool,
         actions: &mut Vec<Action>,
     ) -> Option<Answer> {
@@ -207,20 +237,22 @@ impl Versions {
             if entry.quarantined && !force {
                 return Some(Answer::Quarantined(version));
             }
-            match (entry.state, aim) {
+            match (entry.state, aimed.aim) {
+                // One that is ramped by rules alone can be brought further.
+                (State::Ramping, aim) if self.roster.share(at) == Share::NOBODY && aim.is_more() => {}
                 (state @ (State::Current | State::Ramping), _) | (state @ State::Inactive, Aim::Hold) => {
                     return Some(Answer::Already(state));
                 }
                 _ => {}
             }
         }
-        if let Aim::Ramp { share, beside: true } = aim
+        if let Aim::Ramp { share, beside: true, .. } = aimed.aim
             && share > self.roster.free()
         {
             return Some(Answer::Misused(Misuse::TooMuch(self.roster.free())));
         }
-        if let Some(at) = known.filter(|at| self.roster.entries[*at].state.is_warm()) {
-            return Some(self.bring(at, aim, Takeover::Warm, actions));
+        if let Some(at) = known.filter(|at| self.roster.entries[*at].is_warm()) {
+            return Some(self.roster.bring(at, aimed, Takeover::Warm, actions));
         }
         let at = match known {
             Some(at) => {
@@ -230,106 +262,14 @@ impl Versions {
             }
             None => self.roster.enter(version, build),
         };
-        self.load(at, verb, Purpose::Deploy(aim), actions);
+        self.load(at, verb, Purpose::Deploy(aimed), actions);
         None
     }
 
-    /// Brings a version whose workers are there to where its deploy aims. If a rollout has taken the room for its share meanwhile, it is held.
-    fn bring(&mut self, at: usize, aim: Aim, how: Takeover, actions: &mut Vec<Action>) -> Answer {
-        match aim {
-            Aim::Ramp { share, beside } if self.roster.current().is_some() && share > Share::NOBODY => {
-                let free = self.roster.free();
-                if beside && share > free {
-                    self.roster.hold(at, actions);
-                    return Answer::Misused(Misuse::TooMuch(free));
-                }
-                let left = if beside { Vec::new() } else { self.roster.ramping() };
-                self.roster.give_share(at, share, &left, actions);
-                self.rolled_back = false;
-                Answer::Ramping { share, how }
-            }
-            Aim::Hold | Aim::Ramp { share: Share::NOBODY, .. } => {
-                self.roster.hold(at, actions);
-                Answer::Inactive(how)
-            }
-            Aim::Current | Aim::Ramp { .. } => {
-                let replaced = self.take_over(at, Why::Promoted, actions);
-                Answer::Current { how, replaced }
-            }
-        }
-    }
-
-    fn ramp(&mut self, version: &Version, share: Share, actions: &mut Vec<Action>) -> Answer {
-        let at = match self.roster.warm(version) {
-            Ok(at) => at,
-            Err(answer) => return answer,
-        };
-        let state = self.roster.entries[at].state;
-        if state == State::Current {
-            return Answer::Misused(Misuse::IsCurrent(version.clone()));
-        }
-        if share == Share::NOBODY {
-            if state != State::Ramping {
-                return Answer::Already(state);
-            }
-            self.roster.leave(&[at], false, actions);
-            return Answer::Draining;
-        }
-        if self.roster.current().is_none() {
-            return Answer::Misused(Misuse::NothingCurrent);
-        }
-        let most = self.roster.most(at);
-        if share > most {
-            return Answer::Misused(Misuse::TooMuch(most));
-        }
-        if share == self.roster.share(at) {
-            return Answer::Already(state);
-        }
-        self.roster.give_share(at, share, &[], actions);
-        self.rolled_back = false;
-        Answer::Ramping { share, how: Takeover::Warm }
-    }
-
-    fn promote(&mut self, version: &Version, actions: &mut Vec<Action>) -> Answer {
-        match self.roster.warm(version) {
-            Err(answer) => answer,
-            Ok(at) if self.roster.entries[at].state == State::Current => Answer::Already(State::Current),
-            Ok(at) => {
-                let replaced = self.take_over(at, Why::Promoted, actions);
-                Answer::Current { how: Takeover::Warm, replaced }
-            }
-        }
-    }
-
-    fn drain(&mut self, version: &Version, allow_empty: bool, actions: &mut Vec<Action>) -> Answer {
-        let Some(at) = self.roster.find(version) else {
-            return Answer::Misused(Misuse::Unknown(version.clone()));
-        };
-        match self.roster.entries[at].state {
-            State::Current if !allow_empty => Answer::Misused(Misuse::IsCurrent(version.clone())),
-            State::Inactive | State::Ramping | State::Current => {
-                self.roster.leave(&[at], false, actions);
-                Answer::Draining
-            }
-            state => Answer::Already(state),
-        }
-    }
-
-    fn reject(&mut self, version: &Version, actions: &mut Vec<Action>) -> Answer {
-        let Some(at) = self.roster.find(version) else {
-            return Answer::Misused(Misuse::Unknown(version.clone()));
-        };
-        let entry = &mut self.roster.entries[at];
-        if entry.state != State::Ramping {
-            return Answer::Already(entry.state);
-        }
-        entry.quarantined = true;
-        self.roster.leave(&[at], true, actions);
-        Answer::Draining
-    }
-
     fn abort(&mut self, actions: &mut Vec<Action>) -> Answer {
-        let ramps = |loading: &mut Loading| matches!(loading.purpose, Purpose::Deploy(Aim::Ramp { .. }));
+        let ramps = |loading: &mut Loading| {
+            matches!(loading.purpose, Purpose::Deploy(Aimed { aim: Aim::Ramp { .. }, .. }))
+        };
         let mut aborted = Vec::new();
         if let Some(loading) = self.loading.take_if(ramps) {
             aborted.extend(self.roster.give_up(loading.pool, actions));
@@ -353,7 +293,7 @@ impl Versions {
         }
         let current = self.current().map(|current| current.version.clone());
         if to.is_none() || to == current {
-            let ramping = self.roster.ramping();
+            let ramping = self.roster.candidates();
             if let (Some(newest), Some(to)) = (ramping.last(), &current) {
                 let (from, to) = (self.roster.name(*newest), to.clone());
                 self.roster.leave(&ramping, true, actions);
@@ -374,7 +314,7 @@ impl Versions {
         if self.roster.entries[at].quarantined {
             return Some(Answer::Quarantined(self.roster.name(at)));
         }
-        if !self.roster.entries[at].state.is_warm() {
+        if !self.roster.entries[at].is_warm() {
             self.load(at, verb, Purpose::Rollback, actions);
             return None;
         }
@@ -403,13 +343,13 @@ impl Versions {
         let Some(loading) = self.loading.take_if(|loading| loading.pool == pool) else { return };
         let Some(at) = self.roster.of_pool(pool) else { return };
         let answer = match loading.purpose {
-            Purpose::Deploy(aim) => self.bring(at, aim, Takeover::Cold, actions),
+            Purpose::Deploy(aimed) => self.roster.bring(at, aimed, Takeover::Cold, actions),
             Purpose::Rollback => {
                 let from = self.take_over(at, Why::RolledBack, actions);
                 self.rolled_back_to(at, from, Takeover::Cold)
             }
         };
-        actions.push(Action::Answer(loading.verb, answer));
+        self.answer(loading.verb, answer, actions);
     }
 
     fn start_failed(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
@@ -418,10 +358,48 @@ impl Versions {
         actions.push(Action::Answer(loading.verb, Answer::StartFailed));
     }
 
-    fn drained(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+    fn drained(&mut self, pool: PoolId, kept: bool, actions: &mut Vec<Action>) {
         if let Some(at) = self.roster.of_pool_in(pool, State::Draining) {
+            self.roster.entries[at].kept = kept;
             self.roster.set(at, State::Drained, actions);
             self.roster.publish(actions);
+            if kept {
+                actions.push(Action::KeepWarm(pool));
+            }
+        }
+    }
+
+    /// Also where it was not to be kept any longer: the job came just before.
+    fn revived(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+        if let Some(at) = self.roster.of_pool_in(pool, State::Drained) {
+            self.roster.entries[at].kept = false;
+            self.roster.set(at, State::Draining, actions);
+            self.roster.publish(actions);
+        }
+    }
+
+    fn cooled(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+        if let Some(at) =
+            self.roster.of_pool_in(pool, State::Drained).filter(|at| self.roster.entries[*at].kept)
+        {
+            self.roster.cool(at, actions);
+        }
+    }
+
+    fn overdue(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
+        if let Some(at) = self.roster.of_pool_in(pool, State::Draining) {
+            actions.push(Action::AskToYield(pool));
+            if !self.roster.entries[at].recalling {
+                self.roster.recall(at, actions);
+            }
+        }
+    }
+
+    fn clock(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let ended = self.roster.unpin_where(|pin| pin.until.is_some_and(|until| until <= now));
+        if !ended.is_empty() {
+            self.roster.publish(actions);
+            self.roster.let_go_of(ended, actions);
         }
     }
 
@@ -436,6 +414,10 @@ impl Versions {
     fn ended(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
         if let Some(at) = self.roster.of_pool_in(pool, State::Drained) {
             self.roster.set(at, State::Retired, actions);
+            // Its workers were to be kept, and are gone all the same.
+            if std::mem::take(&mut self.roster.entries[at].kept) {
+                self.roster.publish(actions);
+            }
             self.roster.forget_oldest(actions);
         }
     }
@@ -445,13 +427,16 @@ impl Versions {
         let version = self.roster.name(at);
         match self.roster.entries[at].state {
             State::Current => {
-                let warm = |entry: &Entry| entry.state == State::Draining && !entry.quarantined;
+                let warm =
+                    |entry: &Entry| (entry.state == State::Draining || entry.kept) && !entry.quarantined;
                 let Some(target) = self.roster.entries.iter().rposition(warm) else {
                     return actions.push(Action::TellBroken(version, Remedy::KeepTrying));
                 };
                 actions.push(Action::TellBroken(version, Remedy::FallBack(self.roster.name(target))));
                 self.roster.entries[at].quarantined = true;
+                let unpinned = self.roster.unpin_all(at);
                 self.take_over(target, Why::FallBack, actions);
+                self.roster.let_go_of(unpinned, actions);
                 actions.push(Action::GiveUpPinned(pool));
             }
             State::Inactive | State::Ramping | State::Draining => {
@@ -460,13 +445,21 @@ impl Versions {
                     self.roster.entries[at].quarantined = true;
                     actions.push(Action::TellBroken(version, Remedy::GiveBack));
                 }
-                if was.state != State::Draining {
+                let unpinned = self.roster.unpin_all(at);
+                if was.state == State::Draining {
+                    if !unpinned.is_empty() {
+                        self.roster.publish(actions);
+                    }
+                    if !was.recalling {
+                        self.roster.recall(at, actions);
+                    }
+                } else {
                     self.roster.leave(&[at], true, actions);
-                } else if !was.recalling {
-                    self.roster.recall(at, actions);
                 }
+                self.roster.let_go_of(unpinned, actions);
                 actions.push(Action::GiveUpPinned(pool));
             }
+            State::Drained if self.roster.entries[at].kept => self.roster.cool(at, actions),
             // Loading fails by `StartFailed`; the others have no work.
             State::Loading | State::Drained | State::Retired | State::Failed => {}
         }

@@ -74,6 +74,7 @@ use seral_core::versions::Answer;
 use seral_core::versions::Build;
 use seral_core::versions::Entry;
 use seral_core::versions::Event;
+use seral_core::versions::Limit;
 use seral_core::versions::Misuse;
 use seral_core::versions::Remedy;
 use seral_core::versions::State;
@@ -124,23 +125,30 @@ impl Verb {
             build: Build(build.to_owned()),
             aim,
             force,
+            drain_within: None,
         };
         match self {
             Deploy(name, build) => deploy(name, build, Aim::Current, false),
             Force(name, build) => deploy(name, build, Aim::Current, true),
             Hold(name) => deploy(name, "a", Aim::Hold, false),
-            Canary(name, share) => {
-                deploy(name, "a", Aim::Ramp { share: percent(share), beside: false }, false)
-            }
-            Beside(name, share) => {
-                deploy(name, "a", Aim::Ramp { share: percent(share), beside: true }, false)
-            }
+            Canary(name, share) => deploy(
+                name,
+                "a",
+                Aim::Ramp { share: percent(share), limit: Limit::None, beside: false },
+                false,
+            ),
+            Beside(name, share) => deploy(
+                name,
+                "a",
+                Aim::Ramp { share: percent(share), limit: Limit::None, beside: true },
+                false,
+            ),
             Ramp(name, share) | Urgent(name, share) => {
-                What::Ramp { version: name.into(), share: percent(share) }
+                What::Ramp { version: name.into(), share: percent(share), limit: Limit::None }
             }
-            Promote(name) => What::Promote(name.into()),
-            Drain(name) => What::Drain { version: name.into(), allow_empty: false },
-            Empty(name) => What::Drain { version: name.into(), allow_empty: true },
+            Promote(name) => What::Promote { version: name.into(), drain_within: None },
+            Drain(name) => What::Drain { version: name.into(), allow_empty: false, drain_within: None },
+            Empty(name) => What::Drain { version: name.into(), allow_empty: true, drain_within: None },
             Rollback => What::Rollback { to: None },
             RollbackTo(name) => What::Rollback { to: Some(name.into()) },
             Abort => What::Abort,
@@ -322,7 +330,7 @@ impl Community {
             }
             Started(pool) => Event::Started(PoolId::new(pool)),
             StartFailed(pool) => Event::StartFailed(PoolId::new(pool)),
-            Drained(pool) => Event::Drained(PoolId::new(pool)),
+            Drained(pool) => Event::Drained { pool: PoolId::new(pool), kept: false },
             Recalled(pool) => Event::Recalled(PoolId::new(pool)),
             Ended(pool) => Event::Ended(PoolId::new(pool)),
             Broken(pool) => Event::Broken(PoolId::new(pool)),
@@ -405,7 +413,7 @@ impl Community {
     fn carry_out(&mut self, action: &Action) -> Checked {
         match action {
             Action::Start(pool, version) => self.start(pool.get(), version)?,
-            Action::Open(pool) => {
+            Action::Open(pool, Limit::None) => {
                 let version = self.pool(pool.get()).version.clone();
                 self.end_quarantine(&version)?;
                 let pool = self.pool(pool.get());
@@ -468,6 +476,7 @@ impl Community {
                 ensure!(has == *share, "{version} was told to have {share}, and has {has}");
             }
             Action::Answer(verb, answer) => self.answer(*verb, answer)?,
+            action => return Err(format!("nobody asked for {action:?}")),
         }
         self.check_moment(action)
     }
@@ -1390,7 +1399,7 @@ fn a_verb_that_has_another_table_in_mind_changes_nothing_and_hears_of_the_one_th
     let promote = |verb, expected| Event::Called {
         verb: VerbId::new(verb),
         expected: Some(expected),
-        what: What::Ramp { version: "2".into(), share: percent(50) },
+        what: What::Ramp { version: "2".into(), share: percent(50), limit: Limit::None },
         urgent: false,
     };
     let _held = versions.handle(Event::Called {
@@ -1483,7 +1492,8 @@ fn a_rollback_is_not_refused_as_repeated_when_the_dispatcher_began_anew_before_i
 fn a_version_that_is_started_again_has_nothing_to_recall() {
     let mut versions = versions_after(TWO_LIVE);
     let _moved = versions.handle(rollback(2));
-    let _drained_before_the_recall_was_reported = versions.handle(Event::Drained(PoolId::new(2)));
+    let _drained_before_the_recall_was_reported =
+        versions.handle(Event::Drained { pool: PoolId::new(2), kept: false });
     let started = versions.handle(deploy(3, "2"));
     assert!(started.contains(&Action::Start(PoolId::new(3), "2".into())));
     assert!(!versions.is_recalling(PoolId::new(3)), "a pool that loads has no jobs");
@@ -1493,7 +1503,7 @@ fn a_version_that_is_started_again_has_nothing_to_recall() {
 #[test]
 fn a_rollback_ends_the_deploy_in_line_behind_a_cold_rollback() {
     let mut versions = versions_after(TWO_LIVE);
-    let _drained = versions.handle(Event::Drained(PoolId::new(1)));
+    let _drained = versions.handle(Event::Drained { pool: PoolId::new(1), kept: false });
     let _loads_1_again = versions.handle(rollback(2));
     let _waits_in_line = versions.handle(deploy(3, "3"));
     let _called_last = versions.handle(rollback(4));
@@ -1597,7 +1607,7 @@ fn however_many_deploys_fail_the_target_of_a_rollback_is_remembered_and_the_forg
 fn finish_draining(versions: &mut Versions) {
     let draining = versions.entries().iter().filter(|entry| entry.state == State::Draining);
     for pool in draining.map(|entry| entry.pool).collect::<Vec<_>>() {
-        let _drained = versions.handle(Event::Drained(pool));
+        let _drained = versions.handle(Event::Drained { pool, kept: false });
         let _ended = versions.handle(Event::Ended(pool));
     }
 }
@@ -1608,7 +1618,8 @@ fn versions_after(steps: &[Step]) -> Versions {
 
 fn deploy(verb: u64, version: &str) -> Event {
     let build = Build("a".to_owned());
-    let what = What::Deploy { version: version.into(), build, aim: Aim::Current, force: false };
+    let what =
+        What::Deploy { version: version.into(), build, aim: Aim::Current, force: false, drain_within: None };
     Event::Called { verb: VerbId::new(verb), expected: None, what, urgent: false }
 }
 

@@ -14,8 +14,11 @@ use seral_core::id::JobId;
 use seral_core::id::Key;
 use seral_core::id::Version;
 use seral_core::id::WorkerId;
+use seral_core::routing::Reason;
+use seral_core::routing::Route;
 use seral_core::time::Stamp;
 use seral_core::time::Time;
+use seral_core::whose::Header;
 
 /// What a worker may ask of the process that runs it. Implemented by the runtime, once for each worker.
 pub trait Host: Send + Sync {
@@ -78,12 +81,23 @@ pub struct JobFacts {
     pub attempt: Attempt,
     /// When the job was admitted.
     pub admitted: Stamp,
+    /// By which routing table it came to this version, and why.
+    pub route: Route,
     /// The job's key, if it has one.
     pub key: Option<Key>,
+    /// What few jobs have; in a box, so that the others do not pay for it.
+    pub rare: Option<Box<RareFacts>>,
     /// When the job is no longer worth starting, if ever.
     pub deadline: Option<Time>,
-    /// Whether the job names its version, so that no other may have it.
-    pub is_pinned: bool,
+}
+
+/// What few jobs have.
+#[derive(Clone, Debug, Default)]
+pub struct RareFacts {
+    /// The version that the job names.
+    pub pin: Option<Version>,
+    /// Its headers.
+    pub headers: Option<Arc<Vec<Header>>>,
 }
 
 /// What a worker is told about the job in hand, and what it may ask. Cheap to clone.
@@ -127,6 +141,30 @@ impl JobContext {
     /// The job's key, if it was submitted with one.
     pub fn key(&self) -> Option<&Key> {
         self.facts.key.as_ref()
+    }
+
+    /// What the job was submitted with under this header, such as `tenant`.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers().iter().find(|header| &*header.name == name).map(|header| &*header.value)
+    }
+
+    /// All headers that the job was submitted with.
+    pub fn headers(&self) -> &[Header] {
+        let headers = self.facts.rare.as_ref().and_then(|rare| rare.headers.as_deref());
+        headers.map_or(&[], Vec::as_slice)
+    }
+
+    /// The version that the job itself names: one that it was submitted with, or that a pin on jobs like it ties it to.
+    pub fn pin(&self) -> Option<&Version> {
+        match self.facts.route.reason() {
+            Reason::StandingPin => Some(self.version()),
+            _ => self.facts.rare.as_ref()?.pin.as_ref(),
+        }
+    }
+
+    /// By which routing table the job came to this version, and why.
+    pub fn route(&self) -> Route {
+        self.facts.route
     }
 
     /// How long ago the job was admitted: what it waited, and what earlier attempts took. To some 20 ms, and for up to 104 days.
@@ -190,7 +228,7 @@ impl JobContext {
     /// # }
     /// ```
     pub fn is_draining(&self) -> bool {
-        !self.facts.is_pinned && self.host.is_draining()
+        self.pin().is_none() && self.host.is_draining()
     }
 
     /// Waits until the job should make room; see [`is_draining`](Self::is_draining). Meant for `select!`. Never ready for a job that names its
@@ -198,7 +236,7 @@ impl JobContext {
     ///
     /// Cancel safe: nothing is lost when the future is dropped.
     pub async fn draining(&self) {
-        if self.facts.is_pinned {
+        if self.pin().is_some() {
             std::future::pending::<()>().await;
         }
         self.host.draining().await;

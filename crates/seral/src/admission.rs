@@ -12,6 +12,8 @@ use seral_core::mailbox::Queued;
 use seral_core::mailbox::Refusal;
 use seral_core::mailbox::Sender;
 use seral_core::routing::NoRoute;
+use seral_core::routing::Routed;
+use seral_core::routing::RoutingTable;
 use seral_core::time::Time;
 
 use crate::error::SendError;
@@ -51,30 +53,38 @@ impl<J, O> DataPlane<J, O> {
                 return Err((job, Obstacle::Closed));
             }
             let table = self.routes.load();
-            let pool = match table.resolve(&job) {
-                Ok(pool) => pool,
+            let (pool, reason) = match table.resolve(&job) {
+                Ok(found) => found,
                 Err(NoRoute::NoVersion) => return Err((job, Obstacle::NoVersion(table.revision))),
                 Err(NoRoute::PinUnserved) => return Err((job, Obstacle::PinUnserved)),
             };
+            job.set_route(table.revision, reason, pool.id);
             let Err((back, refusal)) = self.admit_at(pool, job, Sender::Outside) else { return Ok(()) };
-            match self.refused(back, refusal, pool, table.revision)? {
+            match self.refused(back, refusal, pool, &table)? {
                 None => return Ok(()),
                 Some(again) => job = again,
             }
         }
     }
 
-    /// A pool refused a job that was resolved by the table of this revision. Gives it back if it is to be resolved anew; `None` if it was
-    /// admitted after all, since a worker may go further than others.
+    /// A pool refused a job that was resolved by this table. Gives it back if it is to be resolved anew; `None` if it was admitted after all.
     #[cold]
     fn refused(
         &self,
         job: Envelope<J, O>,
         refusal: Refusal,
         pool: &Arc<PoolHandle<J, O>>,
-        seen: Revision,
+        table: &RoutingTable<Arc<PoolHandle<J, O>>>,
     ) -> Result<Option<Envelope<J, O>>, NotNow<J, O>> {
+        let (job, refusal, pool) = match refusal {
+            Refusal::Enough => match self.admit_beside(job, pool, table)? {
+                None => return Ok(None),
+                Some(refused) => refused,
+            },
+            refusal => (job, refusal, pool),
+        };
         let (job, refusal) = match refusal {
+            // A worker may go further than others.
             Refusal::Full if inside::sender_to(self.place) == Sender::Inside => {
                 match self.admit_at(pool, job, Sender::Inside) {
                     Ok(()) => return Ok(None),
@@ -85,10 +95,42 @@ impl<J, O> DataPlane<J, O> {
         };
         match refusal {
             Refusal::Full => Err((job, Obstacle::Full(Arc::clone(pool)))),
-            Refusal::Gate | Refusal::Enough if self.routes.load().revision != seen => Ok(Some(job)),
-            Refusal::Gate | Refusal::Enough if job.is_pinned() => Err((job, Obstacle::PinUnserved)),
-            Refusal::Gate | Refusal::Enough => Err((job, Obstacle::NoVersion(seen))),
+            _ if self.routes.load().revision != table.revision => Ok(Some(job)),
+            _ if job.is_pinned() => match self.admit_revived(job, pool) {
+                Ok(()) => Ok(None),
+                Err(job) => Err((job, Obstacle::PinUnserved)),
+            },
+            _ => Err((job, Obstacle::NoVersion(table.revision))),
         }
+    }
+
+    /// The version to which a job was resolved has as many as it may have: it goes to the current one. Gives it back, with what refused it
+    /// there.
+    #[expect(clippy::type_complexity, reason = "a refused job, as it goes on")]
+    fn admit_beside<'a>(
+        &self,
+        mut job: Envelope<J, O>,
+        pool: &Arc<PoolHandle<J, O>>,
+        table: &'a RoutingTable<Arc<PoolHandle<J, O>>>,
+    ) -> Result<Option<(Envelope<J, O>, Refusal, &'a Arc<PoolHandle<J, O>>)>, NotNow<J, O>> {
+        match table.current() {
+            Ok((current, reason)) if current.id != pool.id => {
+                job.set_route(table.revision, reason, current.id);
+                let refused = self.admit_at(current, job, Sender::Outside).err();
+                Ok(refused.map(|(job, refusal)| (job, refusal, current)))
+            }
+            _ => Err((job, Obstacle::NoVersion(table.revision))),
+        }
+    }
+
+    /// A job names a version that is drained: if its workers are still there, it is there for this job.
+    fn admit_revived(&self, job: Envelope<J, O>, pool: &Arc<PoolHandle<J, O>>) -> Result<(), Envelope<J, O>> {
+        if !pool.mailbox.revive() {
+            return Err(job);
+        }
+        let admitted = self.admit_at(pool, job, Sender::Outside);
+        pool.mailbox.unpin_away();
+        admitted.map_err(|(job, _)| job)
     }
 
     /// Admits a new job to this pool. The job passes the fence under the lock of the mailbox, so that jobs of one key are in the fence
@@ -113,7 +155,7 @@ impl<J, O> DataPlane<J, O> {
             job = match self.try_admit(job) {
                 Err((back, Obstacle::Full(pool))) => match self.admit_at(&pool, back, Sender::Inside) {
                     Err((back, Refusal::Full)) => return Err((back, Obstacle::Full(pool))),
-                    Err((back, Refusal::Gate | Refusal::Enough)) => back,
+                    Err((back, _)) => back,
                     Ok(()) => return Ok(()),
                 },
                 admitted_or_not => return admitted_or_not,
@@ -186,7 +228,7 @@ impl<J, O> DataPlane<J, O> {
                     return Ok(());
                 }
                 Err((back, Refusal::Full)) => job = back,
-                Err((back, Refusal::Gate | Refusal::Enough)) => return Err((back, Waited::Enough)),
+                Err((back, _)) => return Err((back, Waited::Enough)),
             }
         }
     }
@@ -216,10 +258,12 @@ impl<J, O> DataPlane<J, O> {
             let pool = match pin {
                 Some(version) => Some(table.serving(version).ok_or_else(|| self.unserved(pin))?),
                 // Nobody knows yet which of these will get the job.
-                None => table.takers().find(|pool| pool.mailbox.has_room(from, false).is_err()),
+                None => table.takers().find(|pool| !has_room_or_enough(pool, from)),
             };
             match pool.map(|pool| (pool, pool.mailbox.has_room(from, pin.is_some()))) {
                 Some((_, Err(Refusal::Full))) if from == Sender::Inside => return Err(SendError::Full(())),
+                // Drained and kept: it is there for the job that names it.
+                Some((pool, Err(Refusal::Gate))) if pin.is_some() && pool.mailbox.is_warm() => return Ok(()),
                 // The version takes nothing any more, and no newer table will change that.
                 Some((_, Err(Refusal::Gate))) if pin.is_some() => return Err(self.unserved(pin)),
                 Some((pool, Err(_))) => {
@@ -243,7 +287,7 @@ impl<J, O> DataPlane<J, O> {
         let from = inside::sender_to(self.place);
         !self.turns_away()
             && table.current.is_some()
-            && table.takers().all(|pool| pool.mailbox.has_room(from, false).is_ok())
+            && table.takers().all(|pool| has_room_or_enough(pool, from))
     }
 
     /// Whether whoever runs here may not send any more.
@@ -258,19 +302,37 @@ impl<J, O> DataPlane<J, O> {
     /// Why no job goes to the version of this name, or to any version.
     pub(crate) fn unserved(&self, version: Option<&Version>) -> SendError<()> {
         match version {
-            Some(version) => {
-                let current = self.current_version();
-                SendError::PinUnserved { job: (), version: version.clone(), current }
-            }
+            Some(version) => self.pin_unserved_by((), version.clone()),
             None => SendError::NoVersion(()),
         }
     }
 
     pub(crate) fn pin_unserved(&self, job: Envelope<J, O>) -> SendError<J> {
-        let current = self.current_version();
-        match job.extras.and_then(|extras| extras.pin) {
-            Some(version) => SendError::PinUnserved { job: job.payload, version, current },
+        match self.version_named(&job) {
+            Some(version) => self.pin_unserved_by(job.payload, version),
             None => SendError::Closed(job.payload),
         }
     }
+
+    fn pin_unserved_by<K>(&self, job: K, version: Version) -> SendError<K> {
+        let (successor, current) = (self.successor(&version), self.current_version());
+        SendError::PinUnserved { job, version, successor, current }
+    }
+
+    /// The version that a job names, or that a pin ties it to.
+    pub(crate) fn version_named(&self, job: &Envelope<J, O>) -> Option<Version> {
+        let table = self.routes.load();
+        let tied = || table.standing.as_ref().and_then(|standing| standing.pin(job));
+        job.pin().or_else(tied).cloned()
+    }
+
+    /// The version that took the place of one that is gone.
+    pub(crate) fn successor(&self, gone: &Version) -> Option<Version> {
+        self.routes.load().successor(gone).cloned()
+    }
+}
+
+/// Whether a new job that may go to this pool would not have to wait: there is room, or it would go to another.
+fn has_room_or_enough<J, O>(pool: &PoolHandle<J, O>, from: Sender) -> bool {
+    matches!(pool.mailbox.has_room(from, false), Ok(()) | Err(Refusal::Enough))
 }

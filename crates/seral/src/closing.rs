@@ -13,7 +13,7 @@ use seral_core::heartbeat::Change;
 use seral_core::heartbeat::Condition;
 use seral_core::id::Attempt;
 use seral_core::id::WorkerId;
-use seral_core::routing::Routed;
+use seral_core::mailbox::Queued;
 use seral_core::time::Time;
 
 use crate::community::Community;
@@ -126,6 +126,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
             };
             for pool in pools {
                 pool.mailbox.seal();
+                // Whatever pins hold it for will not come any more.
+                pool.let_go_of_all();
             }
             if let Some(dispatcher) = self.control.dispatcher() {
                 let _ = dispatcher.cast(Message::Closed);
@@ -172,7 +174,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
             pool.mailbox.arrived(count);
         }
         for held in plane.fence.remove(|_| true) {
-            let pinned = held.job.pin().is_some();
+            let pinned = held.job.is_pinned();
             plane.hand_back(held.job, HandBackReason::Waiting);
             held.counted_by.mailbox.unhold();
             if pinned {

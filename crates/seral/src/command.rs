@@ -8,9 +8,11 @@ use std::future::Future;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use seral_core::id::Revision;
 use seral_core::id::Version;
+use seral_core::limit::Limit;
 use seral_core::versions::Verb;
 
 use crate::control::Control;
@@ -32,6 +34,7 @@ pub struct Command<J, O, T, E> {
     what: Result<Verb, E>,
     expected: Option<Revision>,
     signed: Signed,
+    forced: bool,
     read: Box<dyn FnOnce(Option<Outcome>) -> Result<T, E> + Send>,
 }
 
@@ -46,6 +49,7 @@ impl<J, O, T, E> Command<J, O, T, E> {
             what,
             expected: None,
             signed: Signed::default(),
+            forced: false,
             read: Box::new(read),
         }
     }
@@ -94,10 +98,62 @@ impl<J, O> Command<J, O, Deployment, VerbError> {
     /// Of a [drain](crate::Community::drain): also if the version is current. New jobs then wait for the next version, except for the shares of those
     /// that are being ramped. Without meaning for other verbs. Default = the current version is not drained.
     pub fn allow_empty(mut self) -> Self {
-        if let Ok(Verb::Drain { allow_empty, .. }) = &mut self.what {
-            *allow_empty = true;
+        match &mut self.what {
+            Ok(Verb::Drain { allow_empty, .. }) => *allow_empty = true,
+            _ => self.does_not_fit("`.allow_empty()` is for a drain"),
         }
         self
+    }
+
+    /// Of a [ramp](crate::Community::ramp), as [`Deploy::first`](crate::deploy::Deploy::first): of its share, the version gets the first so many jobs.
+    pub fn first(self, jobs: u64) -> Self {
+        self.limit(Limit::First(jobs))
+    }
+
+    /// Of a [ramp](crate::Community::ramp), as [`Deploy::in_flight`](crate::deploy::Deploy::in_flight): of its share, the version has at most so many
+    /// jobs at a time.
+    pub fn in_flight(self, jobs: u64) -> Self {
+        self.limit(Limit::InFlight(jobs))
+    }
+
+    fn limit(mut self, to: Limit) -> Self {
+        match &mut self.what {
+            Ok(Verb::Ramp { limit, .. }) if !matches!(to, Limit::First(0) | Limit::InFlight(0)) => {
+                *limit = to;
+            }
+            Ok(Verb::Ramp { .. }) => {
+                self.does_not_fit("a canary takes at least one job; `ramp` to 0 for none");
+            }
+            _ => self.does_not_fit("`.first(..)` and `.in_flight(..)` are for a ramp"),
+        }
+        self
+    }
+
+    /// Of a [drain](crate::Community::drain) or a [promotion](crate::Community::promote), as
+    /// [`Deploy::hand_back_after`](crate::deploy::Deploy::hand_back_after): how long what is left has to finish, before its jobs go to the newest version.
+    pub fn hand_back_after(mut self, time: Duration) -> Self {
+        match &mut self.what {
+            Ok(Verb::Drain { drain_within, .. } | Verb::Promote { drain_within, .. }) => {
+                *drain_within = Some(time);
+            }
+            _ => self.does_not_fit("`.hand_back_after(..)` is for a drain, a promotion or a deploy"),
+        }
+        self
+    }
+
+    /// Promotes the version though none of its workers runs. Default = it is not promoted then.
+    pub fn force(mut self) -> Self {
+        match &self.what {
+            Ok(Verb::Promote { .. }) => self.forced = true,
+            _ => self.does_not_fit("`.force()` is for a promotion or a deploy"),
+        }
+        self
+    }
+
+    fn does_not_fit(&mut self, why: &str) {
+        if self.what.is_ok() {
+            self.what = Err(VerbError::Invalid(why.to_owned()));
+        }
     }
 }
 
@@ -113,10 +169,11 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { control, what, expected, signed, read } = self;
-            let what = what?;
-            let call =
-                |answer| Message::Call(Call { what, expected, signed, pool: None, planned: None, answer });
+            let Self { control, what, expected, signed, forced, read } = self;
+            let (what, pool, planned) = (what?, None, None);
+            let call = |answer| {
+                Message::Call(Box::new(Call { what, expected, signed, forced, pool, planned, answer }))
+            };
             read(control.command(call).await)
         })
     }
@@ -134,5 +191,5 @@ impl<J, O, T, E: fmt::Debug> fmt::Debug for Command<J, O, T, E> {
 /// What the caller of a share writes, or why it is none.
 pub(crate) fn ramp(version: &Version, percent: Percent) -> Result<Verb, VerbError> {
     let share = percent.share().map_err(|percent| VerbError::NoShare { percent })?;
-    Ok(Verb::Ramp { version: version.clone(), share })
+    Ok(Verb::Ramp { version: version.clone(), share, limit: Limit::None })
 }

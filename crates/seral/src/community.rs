@@ -239,10 +239,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     ///
     /// # Errors
     ///
-    /// [`VerbError`]; then nothing has changed.
+    /// [`VerbError`]; then nothing has changed. If none of its workers runs, it is promoted only with [`force`](Command::force).
     pub fn promote(&self, version: impl Into<Version>) -> Command<J, O, Deployment, VerbError> {
         let version = version.into();
-        self.place(Ok(Verb::Promote(version.clone())), version)
+        self.place(Ok(Verb::Promote { version: version.clone(), drain_within: None }), version)
     }
 
     /// Gives a version no more new jobs, except those that name it; it finishes what it has, and leaves. Does not wait for that:
@@ -253,7 +253,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// [`VerbError`]; then nothing has changed. The current version is drained only with [`allow_empty`](Command::allow_empty).
     pub fn drain(&self, version: impl Into<Version>) -> Command<J, O, Deployment, VerbError> {
         let version = version.into();
-        self.place(Ok(Verb::Drain { version: version.clone(), allow_empty: false }), version)
+        self.place(
+            Ok(Verb::Drain { version: version.clone(), allow_empty: false, drain_within: None }),
+            version,
+        )
     }
 
     /// Ends what is being ramped, or about to be: it drains, and the current version has all new jobs again. Returns the versions, or none if nothing
@@ -268,7 +271,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         })
     }
 
-    fn place(&self, what: Result<Verb, VerbError>, version: Version) -> Command<J, O, Deployment, VerbError> {
+    pub(crate) fn place(
+        &self,
+        what: Result<Verb, VerbError>,
+        version: Version,
+    ) -> Command<J, O, Deployment, VerbError> {
         Command::new(&self.control, what, |outcome| {
             place_answer(version, outcome.ok_or(VerbError::Interrupted)?.answer)
         })

@@ -47,7 +47,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         version: Version,
         answer: &Answer,
     ) {
-        let Planned { plan, gate, log } = planned;
+        let Planned { plan, gate, log, drain_within } = planned;
         let last = plan.last();
         let over = |end| Note { step: last, share: Share::EVERYBODY, phase: Phase::Over(end) };
         match answer {
@@ -59,7 +59,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                     let state = self.control.state.lock();
                     state.versions.find(&version).map(|entry| entry.pool).unwrap_or_default()
                 };
-                self.control.state.lock().course = Some(Course { version, pool, machine, gate, log });
+                self.control.state.lock().course =
+                    Some(Course { version, pool, machine, gate, drain_within, log });
                 // Its first share is live: the deploy was answered by it.
                 let _ = self.conduct(myself, actions);
             }
@@ -100,14 +101,21 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     fn conduct(&mut self, myself: &Myself<J, O>, actions: Vec<Action>) -> Vec<Verb> {
         let known = {
             let state = self.control.state.lock();
-            state.course.as_ref().map(|course| (Arc::clone(&course.log), course.version.clone()))
+            state.course.as_ref().map(|course| {
+                let Course { log, version, machine, drain_within, .. } = course;
+                (Arc::clone(log), version.clone(), machine.limit(), *drain_within)
+            })
         };
-        let Some((log, version)) = known else { return Vec::new() };
+        let Some((log, version, limit, drain_within)) = known else { return Vec::new() };
         let mut verbs = Vec::new();
         for action in actions {
             match action {
-                Action::SetShare(share) => verbs.push(Verb::Ramp { version: version.clone(), share }),
-                Action::Promote => verbs.push(Verb::Promote(version.clone())),
+                Action::SetShare(share) => {
+                    verbs.push(Verb::Ramp { version: version.clone(), share, limit });
+                }
+                Action::Promote => {
+                    verbs.push(Verb::Promote { version: version.clone(), drain_within });
+                }
                 Action::RollBack { .. } => verbs.push(Verb::Reject(version.clone())),
                 Action::Withdraw => verbs.push(Verb::Abort),
                 Action::RunGate { step } => self.run_gate(myself, &log, step),

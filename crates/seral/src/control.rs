@@ -13,6 +13,7 @@ use seral_core::id::Version;
 use seral_core::versions::Versions;
 use tokio::sync::Notify;
 
+use crate::agenda::Agenda;
 use crate::change::Changes;
 use crate::course::Course;
 use crate::hand_back::HandBackHook;
@@ -41,6 +42,8 @@ pub(crate) struct ControlState<J, O> {
     pub(crate) specs: HashMap<Version, Pool<J, O>>,
     /// Who changed what.
     pub(crate) changes: Changes,
+    /// What is to be done at which time.
+    pub(crate) agenda: Agenda,
     /// The rollout in progress, or the last one.
     pub(crate) course: Option<Course>,
     /// The community has been closed for good.
@@ -62,6 +65,7 @@ impl<J, O, M> Control<J, O, M> {
             pools: HashMap::new(),
             specs: HashMap::new(),
             changes: Changes::default(),
+            agenda: Agenda::default(),
             course: None,
             is_closed: false,
         };

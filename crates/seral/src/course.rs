@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use seral_core::id::PoolId;
@@ -25,6 +26,8 @@ pub(crate) struct Course {
     pub(crate) pool: PoolId,
     pub(crate) machine: Rollout,
     pub(crate) gate: Option<Gate>,
+    /// How long what it replaces has to drain, if not as long as it takes.
+    pub(crate) drain_within: Option<Duration>,
     /// What was told. Also tells one course from another.
     pub(crate) log: Arc<Log>,
 }
@@ -33,6 +36,8 @@ pub(crate) struct Course {
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) gate: Option<Gate>,
+    /// How long what it replaces has to drain, if not as long as it takes.
+    pub(crate) drain_within: Option<Duration>,
     pub(crate) log: Arc<Log>,
 }
 

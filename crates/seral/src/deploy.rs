@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use seral_core::id::Revision;
 use seral_core::id::Version;
+use seral_core::limit::Limit;
 use seral_core::rollout::Plan;
 use seral_core::rollout::Verdict;
 use seral_core::rollout::Wait;
@@ -47,6 +48,8 @@ pub struct Deploy<J, O> {
     expected: Option<Revision>,
     signed: Signed,
     place: Place,
+    limit: Limit,
+    drain_within: Option<Duration>,
     planned: Option<Planned>,
 }
 
@@ -73,6 +76,8 @@ impl<J, O> Deploy<J, O> {
             expected: None,
             signed: Signed::default(),
             place: Place::Current,
+            limit: Limit::None,
+            drain_within: None,
             planned: None,
         }
     }
@@ -99,6 +104,28 @@ impl<J, O> Deploy<J, O> {
     /// As [`share`](Self::share), and versions that are being ramped keep their shares.
     pub fn share_beside(mut self, percent: impl Into<Percent>) -> Self {
         self.place = Place::ShareBeside(percent.into());
+        self
+    }
+
+    /// A canary: of its share, or of all new jobs if it was given none, the version gets the first so many, and then none until it is ramped or
+    /// promoted; the current version gets the rest. A job counts each time it comes in, so also when it is tried again. Default = no limit.
+    pub fn first(mut self, jobs: u64) -> Self {
+        self.limit = Limit::First(jobs);
+        self
+    }
+
+    /// A canary: of its share, or of all new jobs if it was given none, the version has at most so many at a time, waiting or running; the current
+    /// version gets the rest. Default = no limit.
+    pub fn in_flight(mut self, jobs: u64) -> Self {
+        self.limit = Limit::InFlight(jobs);
+        self
+    }
+
+    /// What this version replaces has so much time to finish. Then what still waits there goes to the newest version, uncharged, and running jobs
+    /// are asked to make room: see [`JobContext::draining`](crate::JobContext::draining). Jobs that name the version stay. Default = it has as long
+    /// as it takes.
+    pub fn hand_back_after(mut self, time: Duration) -> Self {
+        self.drain_within = Some(time);
         self
     }
 
@@ -134,7 +161,8 @@ impl<J, O> Deploy<J, O> {
     /// As the deploy itself.
     pub fn dry_run(&self) -> Result<DryRun, DeployError> {
         let (version, build) = (self.version.clone(), self.pool.build.clone());
-        let what = Verb::Deploy { version: version.clone(), build, aim: self.check()?, force: self.force };
+        let (aim, force, drain_within) = (self.check()?, self.force, self.drain_within);
+        let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
         let (run, outcome) = self.control.dry_run(what, self.expected);
         outcome.map_or(Ok(()), |outcome| deploy_answer(version, outcome).map(|_| ()))?;
         Ok(run)
@@ -153,9 +181,19 @@ impl<J, O> Deploy<J, O> {
         }
         let ramp = |percent: Percent, beside| {
             let share = percent.share().map_err(no_share)?;
-            Ok(Aim::Ramp { share, beside })
+            Ok(Aim::Ramp { share, limit: self.limit, beside })
         };
+        match (self.limit, self.place) {
+            (Limit::First(0) | Limit::InFlight(0), _) => {
+                return invalid("a canary takes at least one job; use `.hold()` for none");
+            }
+            (Limit::First(_) | Limit::InFlight(_), Place::Held) => {
+                return invalid("a version that is held takes no new jobs; leave out the limit or `.hold()`");
+            }
+            _ => {}
+        }
         match self.place {
+            Place::Current if self.limit != Limit::None => ramp(Share::EVERYBODY.into(), false),
             Place::Current => Ok(Aim::Current),
             Place::Held => Ok(Aim::Hold),
             Place::Share(percent) => ramp(percent, false),
@@ -175,10 +213,20 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Deploy<J, O> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let aim = self.check()?;
-            let Self { control, version, pool, force, expected, signed, planned, .. } = self;
-            let what = Verb::Deploy { version: version.clone(), build: pool.build.clone(), aim, force };
-            let call =
-                |answer| Message::Call(Call { what, expected, signed, pool: Some(pool), planned, answer });
+            let Self { control, version, pool, force, expected, signed, planned, drain_within, .. } = self;
+            let build = pool.build.clone();
+            let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
+            let call = |answer| {
+                Message::Call(Box::new(Call {
+                    what,
+                    expected,
+                    signed,
+                    forced: force,
+                    pool: Some(pool),
+                    planned,
+                    answer,
+                }))
+            };
             let outcome = control.command(call).await.ok_or(DeployError::Interrupted)?;
             deploy_answer(version, outcome)
         })
@@ -234,10 +282,12 @@ impl<J, O> Ramp<J, O> {
         let resolve = |step: Step| step.resolve(wait, gate.is_some());
         let steps: Vec<_> = steps.into_iter().map(resolve).collect::<Result<_, _>>().map_err(no_share)?;
         let plan = Plan::new(steps).map_err(|why| DeployError::Invalid(why.to_string()))?;
-        let first = plan.steps()[0].share;
-        deploy.place = if first == Share::EVERYBODY { Place::Current } else { Place::Share(first.into()) };
-        let log = Arc::<Log>::default();
-        deploy.planned = Some(Planned { plan, gate, log: Arc::clone(&log) });
+        let first = plan.steps()[0];
+        let is_all = first.share == Share::EVERYBODY && first.limit == Limit::None;
+        deploy.place = if is_all { Place::Current } else { Place::Share(first.share.into()) };
+        deploy.limit = first.limit;
+        let (log, drain_within) = (Arc::<Log>::default(), deploy.drain_within);
+        deploy.planned = Some(Planned { plan, gate, drain_within, log: Arc::clone(&log) });
         Ok((deploy, log))
     }
 }

@@ -3,8 +3,13 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use seral_core::id::Version;
+use seral_core::limit::Limit;
+use seral_core::standing::Pin;
+use seral_core::standing::Standing;
 use seral_core::versions::Entry;
 use seral_core::versions::State;
+use seral_core::whose::Whose;
 
 use crate::control::Control;
 use crate::desk::Tally;
@@ -12,6 +17,8 @@ use crate::heartbeat::Vital;
 use crate::pool_handle::PoolHandle;
 use crate::view::CommunityView;
 use crate::view::Holder;
+use crate::view::PinView;
+use crate::view::RuleView;
 use crate::view::VersionView;
 
 /// What one pool has.
@@ -30,7 +37,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         let plane = &self.plane;
         let counters = &plane.counters;
         let dead = plane.dead.counts();
-        let (revision, current, versions) = {
+        let (revision, current, versions, standing) = {
             let state = self.state.lock();
             let look = |entry: &Entry| {
                 let pool = state.pools.get(&entry.pool).map(|running| &*running.handle);
@@ -38,7 +45,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             };
             let versions: Vec<_> = state.versions.entries().iter().map(look).collect();
             let current = state.versions.current().map(|entry| entry.version.to_string());
-            (state.versions.revision().get(), current, versions)
+            (state.versions.revision().get(), current, versions, state.versions.standing().clone())
         };
         let unrouted = plane.unrouted.lock().len() as u64;
         let (delayed, next_due) = {
@@ -50,6 +57,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             revision,
             current,
             versions,
+            pins: self.pin_views(&standing),
+            rules: standing.rules.iter().map(|(whose, version)| rule_view(whose, version)).collect(),
             admitted: counters.admitted_delayed.load(Relaxed) + counters.admitted_before.load(Relaxed),
             done: counters.done_before.load(Relaxed),
             faults: counters.faults_before.load(Relaxed),
@@ -84,7 +93,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             name: entry.version.to_string(),
             state: entry.state.into(),
             share,
+            limit: (entry.state == State::Ramping && entry.limit != Limit::None)
+                .then(|| entry.limit.to_string()),
             quarantined: entry.quarantined,
+            kept_warm: entry.kept,
+            successor: entry.successor.as_ref().map(Version::to_string),
             workers: 0,
             waiting: 0,
             oldest: None,
@@ -109,12 +122,27 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         view
     }
 
+    /// By whose jobs they are about, the narrowest first.
+    fn pin_views(&self, standing: &Standing) -> Vec<PinView> {
+        let now = self.plane.now();
+        let view = |(whose, pin): (&Whose, &Pin)| PinView {
+            whose: whose.to_string(),
+            version: pin.version.to_string(),
+            left: pin.until.map(|until| until.since(now)),
+        };
+        standing.pins.iter().map(view).collect()
+    }
+
     fn oldest_waiting(&self, pool: &PoolHandle<J, O>) -> Option<Duration> {
         let now = self.plane.now();
         let mut oldest = None;
         pool.mailbox.for_each_front(|job| oldest = oldest.max(Some(job.admitted.age(now))));
         oldest
     }
+}
+
+fn rule_view(whose: &Whose, version: &Version) -> RuleView {
+    RuleView { whose: whose.to_string(), version: version.to_string() }
 }
 
 fn count<J, O>(pool: &PoolHandle<J, O>) -> PoolCounts
@@ -150,11 +178,14 @@ where
     let in_hand = desks.iter().filter(|desk| desk.in_hand().is_some()).count();
     let not_begun: usize = desks.iter().map(|desk| desk.not_begun()).sum();
     let settling = counts.leased.saturating_sub(in_hand + not_begun);
+    let held = pool.holds();
+    let pinned = counts.pins_away.saturating_sub(held);
     let rest = [
         (settling, Holder::Settling(settling)),
         (waiting, Holder::Waiting(waiting)),
-        (counts.pins_away, Holder::Pinned(counts.pins_away)),
+        (pinned, Holder::Pinned(pinned)),
         (counts.in_transit, Holder::InTransit(counts.in_transit)),
+        (held, Holder::Held(held)),
     ];
     running.chain(rest.into_iter().filter(|(count, _)| *count > 0).map(|(_, holder)| holder)).collect()
 }

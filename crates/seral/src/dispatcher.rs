@@ -21,12 +21,15 @@ use seral_core::id::PoolId;
 use seral_core::id::VerbId;
 use seral_core::id::Version;
 use seral_core::time::Time;
+use seral_core::versions::Answer;
 use seral_core::versions::Event as Fact;
+use seral_core::versions::Misuse;
 use seral_core::versions::State;
 use seral_core::versions::Verb;
 use tokio::sync::oneshot;
 
 use crate::admission::Obstacle;
+use crate::agenda::Duty;
 use crate::conduct::cause_of;
 use crate::control::Control;
 use crate::enact::Dispatching;
@@ -38,8 +41,10 @@ use crate::plane::News;
 use crate::pool::POOL_SIZE_MAX;
 use crate::pool_actor::PoolMessage;
 use crate::pool_actor::PoolReport;
+use crate::pool_handle::PoolHandle;
 use crate::verb::Call;
 use crate::verb::Message;
+use crate::verb::Outcome;
 use crate::verb::Signed;
 use crate::verb::Submission;
 
@@ -80,6 +85,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
             calls: HashMap::new(),
             start_failure: None,
             performing_since,
+            cooling: Vec::new(),
             timer: None,
             course_timer: None,
         };
@@ -94,7 +100,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
         dispatching: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Call(call) => dispatching.call(&myself, call).await?,
+            Message::Call(call) => dispatching.call(&myself, *call).await?,
             Message::Course(log, told) => {
                 let (verbs, answered) = dispatching.tell_course(&myself, &log, told);
                 dispatching.step(&myself, verbs).await?;
@@ -106,11 +112,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
                 let _ = answer.send(dispatching.scale(version, size));
             }
             Message::Submit(submission) => dispatching.submit(submission),
-            Message::News(News::Drained(pool)) => {
-                // Also where no version changes its state by it: at the end, when the current one is drained as well.
-                dispatching.control.tell_pool(pool, PoolMessage::Drained);
-                dispatching.happened(&myself, Fact::Drained(pool)).await?;
-            }
+            Message::News(News::DrainedOrRevived(pool)) => dispatching.look_at(&myself, pool).await?,
             Message::News(News::DueEarlier) => dispatching.set_timer(&myself),
             Message::Report(PoolReport::Started(pool)) => {
                 dispatching.happened(&myself, Fact::Started(pool)).await?;
@@ -129,7 +131,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
             Message::RecallSlice { pool, since, moved } => {
                 dispatching.recall_slice(&myself, pool, since, moved).await?;
             }
-            Message::TimerFired => dispatching.look_at_the_clock(&myself),
+            Message::TimerFired => dispatching.look_at_the_clock(&myself).await?,
             Message::Closed => dispatching.close(&myself).await?,
             Message::Panic => return Err("the dispatcher was told to fail".into()),
         }
@@ -172,10 +174,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         };
         self.perform(myself, actions).await?;
         for pool in pools {
-            let Some(handle) = self.control.handle(pool) else { continue };
-            if handle.mailbox.is_drained() {
-                self.happened(myself, Fact::Drained(pool)).await?;
-            }
+            self.look_at(myself, pool).await?;
             if self.control.state.lock().pools.get(&pool).is_none_or(|running| running.actor.is_none()) {
                 self.happened(myself, Fact::Ended(pool)).await?;
             }
@@ -198,10 +197,28 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         if self.control.state.lock().is_closed {
             return Ok(());
         }
+        if let Some(misuse) = self.misuse(&call) {
+            let _ = call.answer.send(Outcome {
+                answer: Answer::Misused(misuse),
+                why: None,
+                switched_in: Duration::ZERO,
+            });
+            return Ok(());
+        }
         let verb = self.next_verb();
         let (expected, what) = (call.expected, call.what.clone());
         self.calls.insert(verb, call);
         self.happened(myself, Fact::Called { verb, expected, what, urgent: false }).await
+    }
+
+    /// Why a call does not fit what its pool is at: a version without a worker that runs would take all jobs and do none.
+    fn misuse(&self, call: &Call<J, O>) -> Option<Misuse> {
+        let Verb::Promote { version, .. } = &call.what else { return None };
+        let state = self.control.state.lock();
+        let entry =
+            state.versions.find(version).filter(|entry| entry.is_warm() && entry.state != State::Current)?;
+        let running = state.pools.get(&entry.pool).is_some_and(|running| running.handle.has_running_worker());
+        (!running && !call.forced).then(|| Misuse::NoWorkers(version.clone()))
     }
 
     /// Does what a rollout decided about the routing table.
@@ -211,7 +228,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             let signed = Signed { by: Some("a rollout".to_owned()), why: self.reason_of_course() };
             // Nobody waits for the answer.
             let (answer, _) = oneshot::channel();
-            let call = Call { what: what.clone(), expected: None, signed, pool: None, planned: None, answer };
+            let (expected, pool, planned) = (None, None, None);
+            let call = Call { what: what.clone(), expected, signed, forced: true, pool, planned, answer };
             self.calls.insert(verb, call);
             self.happened(myself, Fact::Called { verb, expected: None, what, urgent: true }).await?;
         }
@@ -256,31 +274,38 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     // ---- deciding --------------------------------------------------------------------------------------------------
 
+    /// Looks whether this pool is drained: what was told of it may be old by now.
+    async fn look_at(&mut self, myself: &Myself<J, O>, pool: PoolId) -> Result<(), ActorProcessingErr> {
+        let Some(handle) = self.control.handle(pool) else { return Ok(()) };
+        if handle.mailbox.is_drained() {
+            // Also where no version changes its state by it: at the end, when the current one is drained as well.
+            self.control.tell_pool(pool, PoolMessage::Drained);
+        }
+        self.happened(myself, whether_drained(&handle)).await
+    }
+
     /// Asks the machine what to do about a fact, and does it.
     ///
-    /// While it decides, no draining mailbox may be drained under its hands: what it takes for draining must still be so when its gate is
-    /// opened. A mailbox that is drained already is news that comes first.
+    /// While it decides, and until that is done, no mailbox may be drained under its hands: one event may bring several verbs to their turn, and what
+    /// the first leaves, the next may open. A mailbox that is drained already, or not any more, is news that comes first.
     async fn happened(&mut self, myself: &Myself<J, O>, fact: Fact) -> Result<(), ActorProcessingErr> {
         let cause = cause_of(&fact);
         let mut steadied = Vec::new();
         let mut actions = Vec::new();
         {
             let mut state = self.control.state.lock();
-            let draining: Vec<PoolId> = state
-                .versions
-                .entries()
-                .iter()
-                .filter(|entry| entry.state == State::Draining)
-                .map(|entry| entry.pool)
-                .collect();
-            for pool in draining {
+            let entries = state.versions.entries().iter().map(|entry| (entry.pool, entry.state));
+            for (pool, was) in entries.collect::<Vec<_>>() {
                 let Some(running) = state.pools.get(&pool) else { continue };
                 let handle = Arc::clone(&running.handle);
-                match handle.mailbox.steady() {
-                    Ok(()) => steadied.push(handle),
-                    // Sealed without being drained: the community has been closed.
-                    Err(_) if !handle.mailbox.is_drained() => {}
-                    Err(_) => actions.extend(state.versions.handle(Fact::Drained(pool))),
+                let is_steady = handle.mailbox.steady().is_ok();
+                // Sealed without being drained: the community has been closed.
+                let is_known = is_steady || handle.mailbox.is_drained();
+                if is_known && matches!(was, State::Draining | State::Drained) {
+                    actions.extend(state.versions.handle(whether_drained(&handle)));
+                }
+                if is_steady {
+                    steadied.push(handle);
                 }
             }
             actions.extend(state.versions.handle(fact));
@@ -289,7 +314,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         for handle in steadied {
             handle.mailbox.unpin_away();
         }
+        for pool in std::mem::take(&mut self.cooling) {
+            self.cool(pool);
+        }
         self.follow_course(myself, cause);
+        // A pin may have been set, or something be due at another time.
+        self.set_timer(myself);
         self.control.changed.notify_waiters();
         performed
     }
@@ -308,7 +338,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             return Ok(());
         }
         let Some(handle) = self.control.handle(pool) else { return Ok(()) };
-        let jobs = handle.mailbox.recall(SLICE);
+        let table = self.plane().routes.load_full();
+        let jobs = handle.mailbox.remove_up_to(SLICE, |job| !table.is_tied(job, &handle.version));
         let count = jobs.len();
         for job in jobs {
             self.plane().readmit(job);
@@ -330,38 +361,40 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     // ---- time ------------------------------------------------------------------------------------------------------
 
-    /// Sets the timer to whatever is due first.
-    fn set_timer(&mut self, myself: &Myself<J, O>) {
-        let plane = self.plane();
-        let next_due = plane.delayed.lock().next_due().unwrap_or(Time::MAX);
-        let next = next_due.min(plane.earliest_deadline());
-        if next == Time::MAX || self.timer.as_ref().is_some_and(|(at, _)| *at <= next) {
-            return;
-        }
-        // Rounded up to the timer's resolution of a millisecond, so that it does not fire just before anything is due.
-        let wait = next.since(plane.now()) + Duration::from_micros(999);
-        let dispatcher = myself.clone();
-        let timer = tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            let _ = dispatcher.cast(Message::TimerFired);
-        });
-        if let Some((_, earlier)) = self.timer.replace((next, timer)) {
-            earlier.abort();
-        }
-    }
-
-    fn look_at_the_clock(&mut self, myself: &Myself<J, O>) {
+    async fn look_at_the_clock(&mut self, myself: &Myself<J, O>) -> Result<(), ActorProcessingErr> {
         self.timer = None;
+        let now = self.plane().now();
+        while let Some(duty) = self.take_due(now) {
+            let fact = match duty {
+                Duty::Cool(pool) => Fact::Cooled(pool),
+                Duty::Overdue(pool) => Fact::Overdue(pool),
+            };
+            self.happened(myself, fact).await?;
+        }
+        if self.control.state.lock().versions.standing().next_end().is_some_and(|end| end <= now) {
+            self.happened(myself, Fact::Clock(now)).await?;
+        }
         let plane = self.plane();
-        let now = plane.now();
         if plane.wake_due(now, SLICE) == SLICE {
             let _ = myself.cast(Message::TimerFired);
-            return;
+            return Ok(());
         }
         if plane.earliest_deadline() <= now {
             plane.sweep_expired(now);
         }
         plane.root.stir();
         self.set_timer(myself);
+        Ok(())
     }
+
+    fn take_due(&self, now: Time) -> Option<Duty> {
+        self.control.state.lock().agenda.take_due(now)
+    }
+}
+
+/// Whether a pool is drained, as the machine of the versions is told. What it knows already, it ignores.
+fn whether_drained<J, O>(handle: &PoolHandle<J, O>) -> Fact {
+    let (pool, mailbox) = (handle.id, &handle.mailbox);
+    let kept = mailbox.is_warm();
+    if kept || mailbox.is_drained() { Fact::Drained { pool, kept } } else { Fact::Revived(pool) }
 }

@@ -41,9 +41,11 @@ impl<J, O, M> Control<J, O, M> {
         let mut versions = self.state.lock().versions.clone();
         // The number of no call.
         let verb = VerbId::new(u64::MAX);
+        let in_short = what.to_string();
         let actions = versions.handle(Event::Called { verb, expected, what, urgent: false });
-        let mut steps: Vec<String> =
-            actions.iter().filter_map(|action| in_words(action, &versions)).collect();
+        let chosen = actions.iter().any(|action| matches!(action, Action::Answer(_, Answer::Chosen)));
+        let mut steps = Vec::from_iter(chosen.then_some(in_short));
+        steps.extend(actions.iter().filter_map(|action| in_words(action, &versions)));
         let answer = actions.into_iter().find_map(|action| match action {
             Action::Answer(called, answer) if called == verb => Some(answer),
             _ => None,
@@ -72,6 +74,10 @@ fn in_words(action: &Action, versions: &Versions) -> Option<String> {
         Action::Tell(version, state) => Some(format!("{version} becomes {state:?}")),
         Action::TellShare(version, share) => Some(format!("{version} has {share} of new jobs")),
         Action::Recall(pool) => Some(format!("the waiting jobs of {} go by the new table", name(*pool)?)),
+        Action::DrainWithin(pool, time) => {
+            Some(format!("{} has {time:?} to drain, then its jobs go by the table", name(*pool)?))
+        }
+        Action::Cool(pool) => Some(format!("the workers of {} leave", name(*pool)?)),
         Action::Dismiss(pool) => Some(format!("the start of {} is given up", name(*pool)?)),
         _ => None,
     }

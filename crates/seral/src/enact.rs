@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use ractor::Actor;
 use ractor::ActorCell;
@@ -15,14 +16,16 @@ use seral_core::id::PoolId;
 use seral_core::id::Revision;
 use seral_core::id::VerbId;
 use seral_core::id::Version;
-use seral_core::mailbox::Limit;
+use seral_core::mailbox::Drained;
 use seral_core::time::Time;
 use seral_core::versions::Action;
 use seral_core::versions::Answer;
 use seral_core::versions::Remedy;
 use seral_core::versions::State;
+use seral_core::whose::Whose;
 use tokio::task::JoinHandle;
 
+use crate::agenda::Duty;
 use crate::change::Change;
 use crate::control::Control;
 use crate::control::ControlState;
@@ -58,6 +61,8 @@ pub(crate) struct Dispatching<J, O> {
     pub(crate) start_failure: Option<StartFailure>,
     /// Since when what was decided last is being done.
     pub(crate) performing_since: Time,
+    /// Pools that are to be kept no longer, as soon as they are not held for what is being done.
+    pub(crate) cooling: Vec<PoolId>,
     pub(crate) timer: Option<(Time, JoinHandle<()>)>,
     /// Of the rollout's next look.
     pub(crate) course_timer: Option<JoinHandle<()>>,
@@ -88,23 +93,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     ) -> Result<(), ActorProcessingErr> {
         self.performing_since = self.plane().now();
         let mut from = self.plane().routes.load().revision;
-        let mut by_itself = None;
+        let mut by_itself = Vec::new();
         for action in actions {
             match action {
                 Action::Start(pool, version) => self.start(myself, pool, &version).await?,
-                Action::Open(pool) => {
-                    if let Some(handle) = self.control.handle(pool) {
-                        // A drained mailbox is never opened: `happened` saw to that.
-                        let _ = handle.mailbox.open(Limit::None);
-                        handle.mailbox.resume();
-                    }
-                }
-                Action::Reserve(pool) => {
-                    if let Some(handle) = self.control.handle(pool) {
-                        let _ = handle.mailbox.reserve();
-                        handle.mailbox.resume();
-                    }
-                }
+                // A drained mailbox is never opened: `happened` saw to that.
+                Action::Open(pool, limit) => self.admit_again(pool, |mailbox| mailbox.open(limit)),
+                Action::Reserve(pool) => self.admit_again(pool, Mailbox::reserve),
                 Action::Publish(table) => self.plane().publish(table.map(|pool| self.control.handle(*pool))),
                 Action::Narrow(pool) => {
                     self.with_handle(pool, |handle| handle.mailbox.narrow());
@@ -120,14 +115,27 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                     self.with_handle(pool, |handle| handle.mailbox.shut());
                     self.control.tell_pool(pool, PoolMessage::Dismiss);
                 }
+                Action::DrainWithin(pool, time) => self.enter_duty(time, Duty::Overdue(pool)),
+                Action::AskToYield(pool) => self.with_handle(pool, PoolHandle::ask_to_yield),
+                Action::KeepWarm(pool) => {
+                    let time = self.keep_warm_time(pool);
+                    self.enter_duty(time, Duty::Cool(pool));
+                }
+                Action::Cool(pool) => self.cooling.push(pool),
+                Action::Hold(pool) => self.with_handle(pool, PoolHandle::hold),
+                Action::LetGo(pool) => self.with_handle(pool, PoolHandle::let_go),
                 Action::GiveUpPinned(pool) => {
                     self.with_handle(pool, |handle| self.plane().give_up_pinned(handle));
                 }
                 Action::TellShare(version, share) => {
                     self.plane().tell(|community| Event::ShareChanged { community, version, share });
                 }
+                Action::TellUnpinned(whose, version) => {
+                    by_itself.push(unpinned(&whose, &version));
+                    self.plane().tell(|community| Event::PinEnded { community, whose, version });
+                }
                 Action::TellBroken(version, remedy) => {
-                    by_itself = remedied(&version, &remedy);
+                    by_itself.extend(remedied(&version, &remedy));
                     self.plane().tell(|community| Event::VersionBroken { community, version, remedy });
                 }
                 Action::Forget(version) => self.forget(&version),
@@ -138,11 +146,44 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 }
             }
         }
-        if let Some(what) = by_itself {
-            let why = Some("its workers could not be kept running".to_owned());
-            self.note_change(from, what, Signed { by: Some("supervision".to_owned()), why });
+        for (what, signed) in by_itself {
+            self.note_change(from, what, signed);
         }
         Ok(())
+    }
+
+    /// A pool gets jobs, whatever it was: its workers take again, and nobody waits for its end any more.
+    fn admit_again(&self, pool: PoolId, open: impl FnOnce(&Mailbox<Envelope<J, O>>) -> Result<(), Drained>) {
+        let Some(handle) = self.control.handle(pool) else { return };
+        {
+            let mut state = self.control.state.lock();
+            state.agenda.strike_out(Duty::Cool(pool));
+            state.agenda.strike_out(Duty::Overdue(pool));
+        }
+        let _ = open(&handle.mailbox);
+        handle.relent();
+        handle.mailbox.resume();
+    }
+
+    fn enter_duty(&self, time: Duration, duty: Duty) {
+        let at = self.plane().now().after(time);
+        self.control.state.lock().agenda.enter(at, duty);
+    }
+
+    fn keep_warm_time(&self, pool: PoolId) -> Duration {
+        let state = self.control.state.lock();
+        let spec = state.pools.get(&pool).and_then(|running| running.spec.as_ref());
+        spec.map_or(Duration::ZERO, |spec| spec.keep_warm)
+    }
+
+    /// A pool is kept no longer. If a job came just before that names its version, its workers leave after that.
+    pub(crate) fn cool(&self, pool: PoolId) {
+        let Some(handle) = self.control.handle(pool) else { return };
+        self.control.state.lock().agenda.strike_out(Duty::Cool(pool));
+        handle.mailbox.keep_warm(false);
+        if handle.mailbox.cool().is_ok() {
+            self.control.tell_pool(pool, PoolMessage::Drained);
+        }
     }
 
     fn with_handle(&self, pool: PoolId, act: impl FnOnce(&PoolHandle<J, O>)) {
@@ -168,6 +209,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             }
         };
         let handle = Arc::new(PoolHandle::new(id, version.clone(), spec.size, self.mailbox(id)));
+        handle.mailbox.keep_warm(!spec.keep_warm.is_zero());
         let arguments = PoolArguments {
             plane: Arc::clone(self.plane()),
             pool: Arc::clone(&handle),
@@ -223,9 +265,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         let plane = Arc::downgrade(self.plane());
         let root = Arc::clone(&self.plane().root);
         Mailbox::new(self.plane().limits.mailbox, move |notice| match notice {
-            Notice::Drained => {
+            Notice::Drained | Notice::Revived => {
                 if let Some(plane) = plane.upgrade() {
-                    plane.tell_dispatcher(News::Drained(pool));
+                    plane.tell_dispatcher(News::DrainedOrRevived(pool));
                 }
             }
             Notice::Quiet => root.stir(),
@@ -269,8 +311,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         if state == State::Drained {
             // Once more, for the dispatcher may have found it drained when it began anew.
             let pool = self.control.state.lock().versions.find(&version).map(|entry| entry.pool);
-            if let Some(pool) = pool {
-                self.control.tell_pool(pool, PoolMessage::Drained);
+            let handle = pool.and_then(|pool| self.control.handle(pool));
+            if let Some(handle) = handle.filter(|handle| handle.mailbox.is_drained()) {
+                self.control.tell_pool(handle.id, PoolMessage::Drained);
             }
         }
         self.plane().tell(|community| Event::VersionChanged { community, version, state });
@@ -299,15 +342,50 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         let switched_in = self.plane().now().since(self.performing_since);
         let _ = call.answer.send(Outcome { answer, why, switched_in });
     }
+
+    // ---- time ------------------------------------------------------------------------------------------------------
+
+    /// Sets the timer to whatever is due first.
+    pub(crate) fn set_timer(&mut self, myself: &Myself<J, O>) {
+        let plane = self.plane();
+        let next_due = plane.delayed.lock().next_due();
+        let (next_duty, next_end) = {
+            let state = self.control.state.lock();
+            (state.agenda.next(), state.versions.standing().next_end())
+        };
+        let next = [next_due, next_duty, next_end].into_iter().flatten().fold(Time::MAX, Time::min);
+        let next = next.min(plane.earliest_deadline());
+        if next == Time::MAX || self.timer.as_ref().is_some_and(|(at, _)| *at <= next) {
+            return;
+        }
+        // Rounded up to the timer's resolution of a millisecond, so that it does not fire just before anything is due.
+        let wait = next.since(plane.now()) + Duration::from_micros(999);
+        let dispatcher = myself.clone();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = dispatcher.cast(Message::TimerFired);
+        });
+        if let Some((_, earlier)) = self.timer.replace((next, timer)) {
+            earlier.abort();
+        }
+    }
 }
 
-/// What was done by itself about a version that cannot keep its workers, if anything.
-fn remedied(version: &Version, remedy: &Remedy) -> Option<String> {
-    match remedy {
-        Remedy::FallBack(to) => Some(format!("fall back from {version} to {to}")),
-        Remedy::GiveBack => Some(format!("give back the jobs of {version}")),
-        _ => None,
-    }
+/// What was done by itself about a version that cannot keep its workers, if anything, and why.
+fn remedied(version: &Version, remedy: &Remedy) -> Option<(String, Signed)> {
+    let what = match remedy {
+        Remedy::FallBack(to) => format!("fall back from {version} to {to}"),
+        Remedy::GiveBack => format!("give back the jobs of {version}"),
+        _ => return None,
+    };
+    let why = Some("its workers could not be kept running".to_owned());
+    Some((what, Signed { by: Some("supervision".to_owned()), why }))
+}
+
+/// A pin that ended by itself, and why.
+fn unpinned(whose: &Whose, version: &Version) -> (String, Signed) {
+    let why = Some("its time was over, or the version could not keep its workers".to_owned());
+    (format!("unpin {whose} from {version}"), Signed { by: Some("the dispatcher".to_owned()), why })
 }
 
 /// How a pool reports, to whoever is the dispatcher by then.

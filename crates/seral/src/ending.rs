@@ -9,10 +9,10 @@ use seral_core::id::Key;
 use seral_core::id::Version;
 use seral_core::mailbox::Queued;
 use seral_core::retry::Cause;
-use seral_core::routing::Routed;
 
 use crate::dead_letter::DeadLetter;
 use crate::error::JobError;
+use crate::error::instead;
 use crate::event::Event;
 use crate::job::Envelope;
 use crate::job::reply;
@@ -75,12 +75,14 @@ impl<J, O> DataPlane<J, O> {
     }
 
     fn death_of_unservable(&self, job: &Envelope<J, O>) -> Death {
-        let version = job.pin().cloned();
-        let reason = match (&version, self.current_version()) {
-            (Some(version), Some(current)) => {
-                format!("version {version} takes no jobs any more; the current version is {current}")
+        let version = self.version_named(job);
+        let reason = match &version {
+            Some(version) => {
+                let (successor, current) = (self.successor(version), self.current_version());
+                let instead = instead(successor.as_ref(), current.as_ref());
+                format!("version {version} takes no jobs any more{instead}")
             }
-            _ => "its version takes no jobs any more".to_owned(),
+            None => "its version takes no jobs any more".to_owned(),
         };
         // The attempt that was to come is not made.
         Death { cause: Cause::VersionGone, reason, version, attempts: job.attempt.get() - 1 }

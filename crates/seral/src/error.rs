@@ -8,6 +8,7 @@ use seral_core::id::Version;
 use seral_core::rollout::Refused;
 use seral_core::share::Share;
 use seral_core::versions::State;
+use seral_core::whose::Whose;
 use thiserror::Error;
 
 /// A job was not admitted. It comes back: see [`into_job`](Self::into_job).
@@ -29,12 +30,14 @@ pub enum SendError<J> {
     #[error("the community is shutting down and takes no new jobs")]
     Closed(J),
     /// The job names a version that does not serve it.
-    #[error("version {version} does not take jobs{}", .current.as_ref().map(|v| format!("; the current version is {v}")).unwrap_or_default())]
+    #[error("version {version} does not take jobs{}", instead(.successor.as_ref(), .current.as_ref()))]
     PinUnserved {
         /// The job.
         job: J,
-        /// The version that it names.
+        /// The version that it names, or that a pin ties it to.
         version: Version,
+        /// The version that took its place, if it is one that is gone.
+        successor: Option<Version>,
         /// The version that is current, if there is one.
         current: Option<Version>,
     },
@@ -43,6 +46,15 @@ pub enum SendError<J> {
         "asking here would wait for ever: this worker is part of what the answer waits for; send instead of asking"
     )]
     WouldDeadlock(J),
+}
+
+/// Where jobs go that a version does not take, in words.
+pub(crate) fn instead(successor: Option<&Version>, current: Option<&Version>) -> String {
+    match (successor, current) {
+        (Some(successor), _) => format!("; version {successor} took its place"),
+        (None, Some(current)) => format!("; the current version is {current}"),
+        (None, None) => String::new(),
+    }
 }
 
 impl<J> SendError<J> {
@@ -68,8 +80,8 @@ impl<J> SendError<J> {
             Self::Closed(job) => SendError::Closed(make(job)),
             Self::WouldDeadlock(job) => SendError::WouldDeadlock(make(job)),
             Self::TooManyDelayed(job) => SendError::TooManyDelayed(make(job)),
-            Self::PinUnserved { job, version, current } => {
-                SendError::PinUnserved { job: make(job), version, current }
+            Self::PinUnserved { job, version, successor, current } => {
+                SendError::PinUnserved { job: make(job), version, successor, current }
             }
         }
     }
@@ -378,6 +390,36 @@ pub enum VerbError {
         /// The version.
         version: Version,
     },
+    /// The version is not drained, so it is not retired.
+    #[error("version {version} is not drained (it is {state:?}); drain it first, or roll back from it")]
+    NotDrained {
+        /// The version.
+        version: Version,
+        /// Where it is in its life.
+        state: State,
+    },
+    /// None of the version's workers runs at the moment.
+    #[error(
+        "none of the workers of version {version} runs; wait until they do, or promote it with `.force()`"
+    )]
+    NoWorkers {
+        /// The version.
+        version: Version,
+    },
+    /// There is no such pin or rule.
+    #[error("there is none for {whose}; `describe` lists the pins and rules that there are")]
+    NoSuchChoice {
+        /// Whose jobs it was to be about.
+        whose: Whose,
+    },
+    /// There are as many pins and rules as there may be.
+    #[error(
+        "there are 10,000 pins and rules, which is the most; end some of them first, or let pins last for a while only"
+    )]
+    TooManyChoices,
+    /// What was written does not fit together.
+    #[error("{0}")]
+    Invalid(String),
     /// The share is not a percentage.
     #[error("{percent} is no share: it must be from 0 to 100 percent")]
     NoShare {

@@ -14,6 +14,7 @@ use seral_core::share::Share;
 use seral_core::versions::Remedy;
 use seral_core::versions::State;
 use seral_core::versions::Takeover;
+use seral_core::whose::Whose;
 use tokio::sync::broadcast;
 
 use crate::user_code::guarded;
@@ -132,6 +133,15 @@ pub enum Event {
         /// Its share from now on.
         share: Share,
     },
+    /// A pin has ended by itself: its time was over, or its version could not keep its workers.
+    PinEnded {
+        /// The community.
+        community: Arc<str>,
+        /// Whose jobs it was about.
+        whose: Whose,
+        /// The version.
+        version: Version,
+    },
     /// A rollout has come to another step, or waits for something else.
     Rollout {
         /// The community.
@@ -218,6 +228,9 @@ impl fmt::Display for Event {
             }
             Self::ShareChanged { community, version, share } => {
                 write!(f, "{community} {version} has {share} of new jobs")
+            }
+            Self::PinEnded { community, whose, version } => {
+                write!(f, "{community}: {whose} are not pinned to {version} any more")
             }
             Self::Rollout { community, version, step, share, phase } => {
                 write!(f, "{community} {version}: step {step} of its rollout, {share}: {phase}")

@@ -60,6 +60,13 @@ impl<J, O> Fence<J, O> {
         }
     }
 
+    /// Calls `change` with each waiting job, under a lock.
+    pub(crate) fn for_each_held(&self, mut change: impl FnMut(&mut Held<J, O>)) {
+        for shard in &self.shards {
+            shard.lock().iter_mut().for_each(&mut change);
+        }
+    }
+
     /// How many jobs wait here.
     pub(crate) fn waiting(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().waiting()).sum()

@@ -12,14 +12,20 @@ use std::time::Duration;
 use seral_core::id::Attempt;
 use seral_core::id::JobId;
 use seral_core::id::Key;
+use seral_core::id::PoolId;
 use seral_core::id::Priority;
+use seral_core::id::Revision;
 use seral_core::id::Version;
 use seral_core::mailbox::Queued;
 use seral_core::retry::RetryPolicy;
+use seral_core::routing::Reason;
+use seral_core::routing::Route;
 use seral_core::routing::Routed;
 use seral_core::time::Stamp;
 use seral_core::time::Time;
+use seral_core::whose::Header;
 use seral_worker::JobFacts;
+use seral_worker::RareFacts;
 use tokio::sync::oneshot;
 
 use crate::cancellation::CancelJob;
@@ -30,6 +36,9 @@ use crate::inside::Askers;
 use crate::user_code::drop_guarded;
 use crate::user_code::guarded;
 
+/// No pool has this number, so that a job carries no more than the number.
+const NO_POOL: PoolId = PoolId::new(0);
+
 /// Where the outcome of a job goes.
 pub(crate) type Reply<O> = oneshot::Sender<Result<O, JobError>>;
 
@@ -39,6 +48,8 @@ pub(crate) struct Envelope<J, O> {
     pub(crate) attempt: Attempt,
     /// When it was admitted, to some 20 ms. A letter that is replayed is admitted anew.
     pub(crate) admitted: Stamp,
+    /// By which table it goes where it is, and why.
+    pub(crate) route: Route,
     pub(crate) payload: J,
     /// What most jobs do not have, so that they do not pay for it: each word that a job carries is brought from one core to another.
     pub(crate) extras: Option<Box<Extras<O>>>,
@@ -52,6 +63,10 @@ pub(crate) struct Extras<O> {
     /// Whether this job holds its key: it is the one of its key that may go.
     pub(crate) holds_key: bool,
     pub(crate) pin: Option<Version>,
+    /// The pool that a pin on jobs like it ties it to, or to which it was moved, until it is resolved again; [`NO_POOL`] if none.
+    pub(crate) tied_to: PoolId,
+    /// What rules and pins may go by.
+    pub(crate) headers: Option<Arc<Vec<Header>>>,
     pub(crate) deadline: Option<Time>,
     pub(crate) priority: Priority,
     pub(crate) askers: Option<Arc<Askers>>,
@@ -73,6 +88,7 @@ pub(crate) struct SenderSpan {
 /// What a job keeps that is set aside: not its key's hold, which others have by then, nor anybody who waits for it, nor its time.
 pub(crate) struct Terms {
     pub(crate) key: Option<Key>,
+    pub(crate) headers: Option<Arc<Vec<Header>>>,
     pub(crate) priority: Priority,
     pub(crate) retry: Option<Box<RetryPolicy>>,
     pub(crate) timeout: Option<Duration>,
@@ -85,6 +101,8 @@ impl<O> Default for Extras<O> {
             key: None,
             holds_key: false,
             pin: None,
+            tied_to: NO_POOL,
+            headers: None,
             deadline: None,
             priority: Priority::default(),
             askers: None,
@@ -100,13 +118,20 @@ impl<O> Default for Extras<O> {
 impl<O> Extras<O> {
     pub(crate) fn into_terms(self) -> Terms {
         drop_guarded(self.sender);
-        let Self { key, priority, retry, timeout, .. } = self;
-        Terms { key, priority, retry, timeout }
+        let Self { key, headers, priority, retry, timeout, .. } = self;
+        Terms { key, headers, priority, retry, timeout }
     }
 
     pub(crate) fn of_replay(terms: Terms) -> Self {
-        let Terms { key, priority, retry, timeout } = terms;
-        Self { key, priority, retry, timeout, ..Self::default() }
+        let Terms { key, headers, priority, retry, timeout } = terms;
+        Self { key, headers, priority, retry, timeout, ..Self::default() }
+    }
+
+    fn rare_facts(&self) -> Option<Box<RareFacts>> {
+        if self.pin.is_none() && self.headers.is_none() {
+            return None;
+        }
+        Some(Box::new(RareFacts { pin: self.pin.clone(), headers: self.headers.clone() }))
     }
 
     /// The job has ended: its handle has nothing to cancel any more.
@@ -119,7 +144,23 @@ impl<O> Extras<O> {
 
 impl<J, O> Envelope<J, O> {
     pub(crate) fn new(id: JobId, admitted: Stamp, payload: J) -> Self {
-        Self { id, attempt: Attempt::FIRST, admitted, payload, extras: None }
+        Self { id, attempt: Attempt::FIRST, admitted, route: Route::default(), payload, extras: None }
+    }
+
+    /// It was resolved to this pool, by this table and for this reason.
+    #[inline(always)]
+    pub(crate) fn set_route(&mut self, revision: Revision, reason: Reason, pool: PoolId) {
+        self.route = Route::new(revision, reason);
+        if matches!(reason, Reason::StandingPin | Reason::Moved) {
+            self.extras_mut().tied_to = pool;
+        } else if let Some(extras) = &mut self.extras {
+            extras.tied_to = NO_POOL;
+        }
+    }
+
+    /// The pool that a pin on jobs like it ties it to, or to which it was moved.
+    pub(crate) fn tied_to(&self) -> Option<PoolId> {
+        Some(self.extras.as_ref()?.tied_to).filter(|pool| *pool != NO_POOL)
     }
 
     pub(crate) fn key(&self) -> Option<&Key> {
@@ -169,9 +210,10 @@ impl<J, O> Envelope<J, O> {
             id: self.id,
             attempt: self.attempt,
             admitted: self.admitted,
+            route: self.route,
             key: self.key().cloned(),
             deadline: self.deadline(),
-            is_pinned: self.pin().is_some(),
+            rare: self.extras.as_deref().and_then(Extras::rare_facts),
         }
     }
 
@@ -211,6 +253,19 @@ impl<J, O> Routed for Envelope<J, O> {
     fn spread(&self) -> u64 {
         self.key().map_or(self.id.get(), Key::spread)
     }
+
+    fn id(&self) -> JobId {
+        self.id
+    }
+
+    fn key(&self) -> Option<&Key> {
+        Envelope::key(self)
+    }
+
+    fn headers(&self) -> &[Header] {
+        let headers = self.extras.as_ref().and_then(|extras| extras.headers.as_deref());
+        headers.map_or(&[], Vec::as_slice)
+    }
 }
 
 impl<J, O> Queued for Envelope<J, O> {
@@ -219,7 +274,7 @@ impl<J, O> Queued for Envelope<J, O> {
     }
 
     fn is_pinned(&self) -> bool {
-        Routed::pin(self).is_some()
+        self.extras.as_ref().is_some_and(|extras| extras.pin.is_some() || extras.tied_to != NO_POOL)
     }
 }
 

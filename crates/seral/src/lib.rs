@@ -36,6 +36,7 @@
 //! | `ending` | how jobs end: the one place where they do ★ |
 //! | `delayed` | jobs that wait for their time |
 //! | `settlement` | what becomes of a job after an attempt ★ |
+//! | `moving` | waiting jobs that a person moves to another version |
 //! | `sweep` | jobs that end while they wait: expired, cancelled, given up |
 //! | [`dead_letters`] | what a person does with dead letters: look, replay, discard |
 //! | `lease` | the hold of a worker on the jobs it took |
@@ -48,6 +49,7 @@
 //! | `gate` | the user's code that says whether a candidate may have more |
 //! | `course` | a rollout's machine, and what it has told |
 //! | [`change`] | who changed what, and why |
+//! | `agenda` | what the dispatcher has to do when its time has come |
 //! | `control` | what the control plane keeps, so that a dispatcher can fail |
 //! | [`verb`] | the verbs as messages, and what came of them |
 //! | [`dry_run`] | what a verb would do |
@@ -63,6 +65,7 @@
 //! | [`submit`] | the long form of sending |
 //! | `community_actor` | the actor that supervises dispatcher and pools |
 //! | [`community`] | the handle of users: send, ask, deploy, roll back ★ |
+//! | [`choices`] | pins, rules, and moves: where some jobs go, whatever the shares say |
 //! | `closing` | the end of a community, step by step |
 //! | [`report`] | what a shutdown came to |
 //! | `shutdown` | the end of an ecosystem: stop accepting, finish, hand back, close |
@@ -99,6 +102,7 @@ mod ending;
 mod delayed;
 mod settlement;
 mod sweep;
+mod moving;
 pub mod dead_letters;
 mod lease;
 mod trace;
@@ -110,6 +114,7 @@ pub mod percent;
 mod gate;
 mod course;
 pub mod change;
+mod agenda;
 mod control;
 pub mod verb;
 pub mod dry_run;
@@ -125,6 +130,7 @@ mod describe;
 pub mod submit;
 mod community_actor;
 pub mod community;
+pub mod choices;
 mod closing;
 pub mod report;
 mod shutdown;
@@ -158,13 +164,18 @@ pub use seral_core::id::Key;
 pub use seral_core::id::Priority;
 pub use seral_core::id::Version;
 pub use seral_core::id::WorkerId;
+pub use seral_core::limit::Limit;
 pub use seral_core::restart::RestartPolicy;
 pub use seral_core::retry::Cause;
 pub use seral_core::retry::RetryPolicy;
+pub use seral_core::routing::Reason;
+pub use seral_core::routing::Route;
 pub use seral_core::share::Share;
 pub use seral_core::versions::Remedy;
 pub use seral_core::versions::State;
 pub use seral_core::versions::Takeover;
+pub use seral_core::whose::Header;
+pub use seral_core::whose::Whose;
 pub use seral_worker::Cycle;
 pub use seral_worker::Fault;
 pub use seral_worker::FaultExt;

@@ -31,6 +31,8 @@ use crate::sync::Mutex;
 pub(crate) enum Notice {
     /// It has just been drained. Told once; of a mailbox that is kept warm, each time.
     Drained,
+    /// It was drained and kept warm, and a job came that names its version.
+    Revived,
     /// Nothing admitted is unfinished, for the moment.
     Quiet,
 }
@@ -202,20 +204,21 @@ impl<T: Queued> Mailbox<T> {
     }
 
     /// Says whether it is kept warm when it is drained.
-    #[expect(dead_code, reason = "the control plane keeps no version warm yet")]
     pub(crate) fn keep_warm(&self, kept: bool) {
         self.machine.lock().keep_warm(kept);
     }
 
     /// Lets jobs in again that name this version, if it is warm: `true`. Then the caller calls [`unpin_away`](Self::unpin_away) when its job has
     /// been admitted, or not.
-    #[expect(dead_code, reason = "the control plane keeps no version warm yet")]
     pub(crate) fn revive(&self) -> bool {
-        self.machine.lock().revive()
+        let is_revived = self.machine.lock().revive();
+        if is_revived {
+            (self.tell)(Notice::Revived);
+        }
+        is_revived
     }
 
     /// Ends a mailbox that is warm, unless somebody holds it. The caller is not told that it is drained.
-    #[expect(dead_code, reason = "the control plane keeps no version warm yet")]
     pub(crate) fn cool(&self) -> Result<(), NotWarm> {
         let wakes = self.machine.lock().cool()?;
         self.wake(wakes);
@@ -233,17 +236,16 @@ impl<T: Queued> Mailbox<T> {
         self.wake(wakes);
     }
 
-    /// Takes out up to `max` waiting jobs that do not name this version, earliest first. They are in transit until
-    /// [`arrived`](Self::arrived).
-    pub(crate) fn recall(&self, max: usize) -> Vec<T> {
-        let (jobs, wakes) = self.machine.lock().recall(max);
+    /// Takes out all waiting jobs that `wanted` accepts. They are in transit until [`arrived`](Self::arrived).
+    pub(crate) fn remove(&self, wanted: impl FnMut(&T) -> bool) -> Vec<T> {
+        let (jobs, wakes) = self.machine.lock().remove(usize::MAX, wanted);
         self.wake(wakes);
         jobs
     }
 
-    /// Takes out all waiting jobs that `wanted` accepts. They are in transit until [`arrived`](Self::arrived).
-    pub(crate) fn remove(&self, wanted: impl FnMut(&T) -> bool) -> Vec<T> {
-        let (jobs, wakes) = self.machine.lock().remove(usize::MAX, wanted);
+    /// Takes out up to `max` waiting jobs that `wanted` accepts, earliest first. They are in transit until [`arrived`](Self::arrived).
+    pub(crate) fn remove_up_to(&self, max: usize, wanted: impl FnMut(&T) -> bool) -> Vec<T> {
+        let (jobs, wakes) = self.machine.lock().remove(max, wanted);
         self.wake(wakes);
         jobs
     }
@@ -267,7 +269,6 @@ impl<T: Queued> Mailbox<T> {
     }
 
     /// Whether it was drained and is kept warm.
-    #[expect(dead_code, reason = "the control plane keeps no version warm yet")]
     pub(crate) fn is_warm(&self) -> bool {
         self.machine.lock().is_warm()
     }

@@ -4,11 +4,13 @@
 //! names a version that takes nothing any more cannot be placed, and comes back to the caller.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use seral_core::id::Revision;
 use seral_core::mailbox::Queued;
 use seral_core::routing::NoRoute;
+use seral_core::routing::Reason;
 use seral_core::routing::Routed;
 
 use crate::error::JobError;
@@ -18,6 +20,7 @@ use crate::intake::Stage;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;
 use crate::plane::DataPlane;
+use crate::pool_handle::PoolHandle;
 
 /// How a job enters a mailbox.
 pub(crate) type Enter<J, O> = fn(&Mailbox<Envelope<J, O>>, Envelope<J, O>) -> Result<(), Envelope<J, O>>;
@@ -51,28 +54,23 @@ impl<J, O> DataPlane<J, O> {
                 return Ok(Placed::Onward);
             }
             let table = self.routes.load();
-            let refused = match table.resolve(&job) {
-                Err(NoRoute::PinUnserved) => return Err(Unservable(job)),
-                Err(NoRoute::NoVersion) => job,
-                Ok(pool) => {
-                    if job.wants_key() {
-                        // Counted before it enters: its turn may come before this line ends.
-                        pool.mailbox.hold();
-                        match self.fence.enter(job, pool) {
-                            None => return Ok(Placed::InFence),
-                            Some(entered) => job = entered,
-                        }
-                        pool.mailbox.unhold();
-                    }
-                    let deadline = job.deadline();
-                    match enter(&pool.mailbox, job) {
-                        Ok(()) => {
-                            self.note_deadline_of(deadline);
-                            return Ok(Placed::Onward);
-                        }
-                        Err(refused) => refused,
-                    }
+            let mut found = table.resolve(&job);
+            // A version that has as many as it may have passes a job on to the current one.
+            let refused = loop {
+                let (pool, reason) = match found {
+                    Ok(found) => found,
+                    Err(NoRoute::PinUnserved) => return Err(Unservable(job)),
+                    Err(NoRoute::NoVersion) => break job,
+                };
+                job.set_route(table.revision, reason, pool.id);
+                match self.enter_at(pool, job, enter) {
+                    Ok(placed) => return Ok(placed),
+                    Err(refused) => job = refused,
                 }
+                if job.is_pinned() || reason == Reason::Current {
+                    break job;
+                }
+                found = table.current();
             };
             let is_latest = self.routes.load().revision == table.revision;
             if refused.is_pinned() && is_latest && self.intake.stage() != Stage::Closed {
@@ -83,6 +81,44 @@ impl<J, O> DataPlane<J, O> {
                 Some(again) => job = again,
             }
         }
+    }
+
+    /// Puts a job that was resolved to this pool there, or behind its key. Gives it back if it is refused.
+    fn enter_at(
+        &self,
+        pool: &Arc<PoolHandle<J, O>>,
+        mut job: Envelope<J, O>,
+        enter: Enter<J, O>,
+    ) -> Result<Placed, Envelope<J, O>> {
+        if job.wants_key() {
+            // Counted before it enters: its turn may come before this line ends. A job that names its version itself is counted by whoever brings it.
+            let is_tied = job.tied_to().is_some();
+            if is_tied && pool.mailbox.pin_away().is_err() {
+                return Err(job);
+            }
+            pool.mailbox.hold();
+            match self.fence.enter(job, pool) {
+                None => return Ok(Placed::InFence),
+                Some(entered) => job = entered,
+            }
+            pool.mailbox.unhold();
+            if is_tied {
+                pool.mailbox.unpin_away();
+            }
+        }
+        let deadline = job.deadline();
+        let mut entered = enter(&pool.mailbox, job);
+        if let Err(refused) = entered {
+            // One that is drained and kept is there for a job that names it.
+            let is_revived = refused.is_pinned() && pool.mailbox.revive();
+            entered = if is_revived { enter(&pool.mailbox, refused) } else { Err(refused) };
+            if is_revived {
+                pool.mailbox.unpin_away();
+            }
+        }
+        entered?;
+        self.note_deadline_of(deadline);
+        Ok(Placed::Onward)
     }
 
     /// Keeps a job until the next table. Gives it back if there is one already, or nothing is kept any more.

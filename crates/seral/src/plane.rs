@@ -79,8 +79,8 @@ impl Default for Limits {
 /// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    /// This pool has been drained.
-    Drained(PoolId),
+    /// This pool has been drained, or is not any more, since a job came that names its version.
+    DrainedOrRevived(PoolId),
     /// Something is due earlier than was known.
     DueEarlier,
 }

@@ -35,6 +35,7 @@ pub struct Pool<J, O> {
     pub(crate) size: usize,
     pub(crate) build: Build,
     pub(crate) start_deadline: Duration,
+    pub(crate) keep_warm: Duration,
     pub(crate) recruiter: Arc<dyn Recruiter<J, O>>,
 }
 
@@ -50,6 +51,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
             size,
             build: Build(format!("{:?}", TypeId::of::<F>())),
             start_deadline: START_DEADLINE,
+            keep_warm: Duration::ZERO,
             recruiter: Arc::new(Factory(Arc::new(factory))),
         }
     }
@@ -140,6 +142,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
         self.start_deadline = deadline;
         self
     }
+
+    /// How long the workers stay when their version is drained: so long a rollback to it, another ramp of it, or a job that names it finds them
+    /// there. What they hold, they hold as long: connections, memory. Default = not at all, a drained version leaves.
+    #[must_use]
+    pub fn keep_warm(mut self, time: Duration) -> Self {
+        self.keep_warm = time;
+        self
+    }
 }
 
 impl<J, O> Clone for Pool<J, O> {
@@ -148,6 +158,7 @@ impl<J, O> Clone for Pool<J, O> {
             size: self.size,
             build: self.build.clone(),
             start_deadline: self.start_deadline,
+            keep_warm: self.keep_warm,
             recruiter: Arc::clone(&self.recruiter),
         }
     }

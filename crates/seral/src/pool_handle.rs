@@ -25,6 +25,8 @@ pub(crate) struct PoolHandle<J, O> {
     /// How many workers it is to have.
     pub(crate) size: AtomicUsize,
     workers: Mutex<Workers<J, O>>,
+    /// For how many pins it is kept from being drained.
+    holds: Mutex<usize>,
 }
 
 struct Workers<J, O> {
@@ -51,7 +53,40 @@ impl<J, O> PoolHandle<J, O> {
                 departed: Tally::default(),
                 are_to_yield: false,
             }),
+            holds: Mutex::new(0),
         }
+    }
+
+    // ---- pins ------------------------------------------------------------------------------------------------------
+
+    /// Keeps it from being drained, for a pin; also if it is drained and its workers are still there. Once all is sealed, there is nothing to keep.
+    pub(crate) fn hold(&self) {
+        let mut holds = self.holds.lock();
+        if self.mailbox.revive() || self.mailbox.steady().is_ok() {
+            *holds += 1;
+        }
+    }
+
+    /// A pin for which it was held has ended.
+    pub(crate) fn let_go(&self) {
+        let mut holds = self.holds.lock();
+        if *holds > 0 {
+            *holds -= 1;
+            drop(holds);
+            self.mailbox.unpin_away();
+        }
+    }
+
+    /// All pins for which it was held have ended.
+    pub(crate) fn let_go_of_all(&self) {
+        while self.holds() > 0 {
+            self.let_go();
+        }
+    }
+
+    /// For how many pins it is held.
+    pub(crate) fn holds(&self) -> usize {
+        *self.holds.lock()
     }
 
     pub(crate) fn size(&self) -> usize {
@@ -113,6 +148,11 @@ impl<J, O> PoolHandle<J, O> {
         self.workers.lock().present.iter().map(|present| Arc::clone(&present.desk)).collect()
     }
 
+    /// Whether any of its workers has started and is not about to leave.
+    pub(crate) fn has_running_worker(&self) -> bool {
+        self.workers.lock().present.iter().any(|present| present.desk.state() == WorkerState::Running)
+    }
+
     /// Workers finish the job in hand and take nothing more; what they had not begun waits again.
     pub(crate) fn halt(&self) {
         self.mailbox.halt();
@@ -132,14 +172,12 @@ impl<J, O> PoolHandle<J, O> {
     /// their jobs there: one that yields before comes back here.
     ///
     /// This and [`relent`](Self::relent) are called by one at a time.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the dispatcher does not ask yet"))]
     pub(crate) fn ask_to_yield(&self) {
         self.workers.lock().are_to_yield = true;
         self.urge(Urge::Yield);
     }
 
     /// Takes back that all workers are to yield. Called before the table is published that sends jobs here again, for the same reason.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the dispatcher does not ask yet"))]
     pub(crate) fn relent(&self) {
         let mut workers = self.workers.lock();
         workers.are_to_yield = false;
@@ -159,6 +197,22 @@ impl<J, O> PoolHandle<J, O> {
     }
 }
 
+/// Keeps a pool from being drained as long as it lives.
+pub(crate) struct Hold<'a, J, O>(&'a PoolHandle<J, O>);
+
+impl<'a, J, O> Hold<'a, J, O> {
+    pub(crate) fn of(pool: &'a PoolHandle<J, O>) -> Self {
+        pool.hold();
+        Self(pool)
+    }
+}
+
+impl<J, O> Drop for Hold<'_, J, O> {
+    fn drop(&mut self) {
+        self.0.let_go();
+    }
+}
+
 impl<J, O> fmt::Debug for PoolHandle<J, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pool {} of version {}", self.id, self.version)
@@ -172,11 +226,13 @@ mod tests {
     use seral_core::id::Attempt;
     use seral_core::id::JobId;
     use seral_core::id::WorkerId;
+    use seral_core::routing::Route;
     use seral_core::time::Stamp;
     use seral_core::time::Time;
     use seral_worker::Host;
     use seral_worker::JobContext;
     use seral_worker::JobFacts;
+    use seral_worker::RareFacts;
 
     use super::*;
     use crate::clock::Clock;
@@ -194,9 +250,16 @@ mod tests {
     /// The context of the job in hand.
     fn context(desk: &Arc<Desk<u32, u32>>, is_pinned: bool) -> JobContext {
         let host: Arc<dyn Host> = Arc::<Desk<u32, u32>>::clone(desk);
-        let admitted = Stamp::of(Time::ZERO);
-        let facts =
-            JobFacts { id: JOB, attempt: Attempt::FIRST, admitted, key: None, deadline: None, is_pinned };
+        let facts = JobFacts {
+            id: JOB,
+            attempt: Attempt::FIRST,
+            admitted: Stamp::of(Time::ZERO),
+            route: Route::default(),
+            key: None,
+            deadline: None,
+            rare: is_pinned
+                .then(|| Box::new(RareFacts { pin: Some("1.0.0".into()), ..RareFacts::default() })),
+        };
         desk.begin(JOB);
         JobContext::new(host, facts)
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seral_core::id::Version;
+use seral_core::limit::Limit;
 use seral_core::share::Share;
 
 use crate::control::Control;
@@ -32,6 +33,7 @@ use seral_core::rollout::Wait;
 #[must_use]
 pub struct Step {
     percent: Percent,
+    limit: Limit,
     wait: Option<Wait>,
     ungated: bool,
 }
@@ -39,7 +41,19 @@ pub struct Step {
 impl Step {
     /// A step of this share in percent. It lasts at least 60 s, and until the candidate has finished 200 jobs in it.
     pub fn of(percent: impl Into<Percent>) -> Self {
-        Self { percent: percent.into(), wait: None, ungated: false }
+        Self { percent: percent.into(), limit: Limit::None, wait: None, ungated: false }
+    }
+
+    /// A canary: the first so many jobs go to the candidate, and then none until the next step. Until they are done, or for the time of the step
+    /// if that is longer.
+    pub fn first(jobs: u64) -> Self {
+        Self { limit: Limit::First(jobs), ..Self::of(100) }
+    }
+
+    /// Of its share, the candidate takes at most so many at a time; the current version takes the rest. Default = no limit.
+    pub fn in_flight(mut self, jobs: u64) -> Self {
+        self.limit = Limit::InFlight(jobs);
+        self
     }
 
     /// It lasts at least this time, and until the candidate has finished so many jobs in it (at least one). Default = 60 s and 200 jobs.
@@ -62,11 +76,15 @@ impl Step {
 
     /// As the core knows it, or what was written if that is no share. The step of everybody has nothing after it: no wait, no gate.
     pub(crate) fn resolve(self, wait: Wait, has_gate: bool) -> Result<seral_core::rollout::Step, String> {
-        let step = seral_core::rollout::Step::of(self.percent.share()?);
-        if step.share == Share::EVERYBODY && self.wait.is_none() {
+        let step = seral_core::rollout::Step::of(self.percent.share()?).limit(self.limit);
+        if step.share == Share::EVERYBODY && self.limit == Limit::None && self.wait.is_none() {
             return Ok(step);
         }
-        let step = step.wait(self.wait.unwrap_or(wait));
+        let step = step.wait(match (self.wait.unwrap_or(wait), self.limit) {
+            // More will not come.
+            (Wait::For { time, jobs }, Limit::First(first)) => Wait::For { time, jobs: jobs.min(first) },
+            (wait, _) => wait,
+        });
         Ok(if has_gate && !self.ungated { step.gated() } else { step })
     }
 }

@@ -13,13 +13,18 @@ use std::time::Duration;
 use seral_core::id::Key;
 use seral_core::id::Priority;
 use seral_core::id::Version;
+use seral_core::mailbox::Sender;
 use seral_core::retry::RetryPolicy;
 use seral_core::time::Time;
+use seral_core::whose::Header;
+use seral_core::whose::TENANT;
+use seral_worker::JobContext;
 use tokio::sync::oneshot;
 
 use crate::cancellation::CancelJob;
 use crate::cancellation::Cancellation;
 use crate::error::SendError;
+use crate::inside;
 use crate::job::Envelope;
 use crate::job::Extras;
 use crate::job::JobHandle;
@@ -82,9 +87,37 @@ impl<J, O> Submit<J, O> {
         self
     }
 
-    /// The job runs on this version or not at all. Default = whichever is current.
+    /// The job runs on this version or not at all. Default = whichever the routing table says.
     pub fn pin(mut self, version: impl Into<Version>) -> Self {
         self.extras.pin = Some(version.into());
+        self
+    }
+
+    /// For whom the job is done: the header `tenant`. [Rules](crate::Community::route) and [pins](crate::Community::pin) go by it. Default = nobody in
+    /// particular.
+    pub fn tenant(self, tenant: impl AsRef<str>) -> Self {
+        self.header(TENANT, tenant)
+    }
+
+    /// A word about the job, by name: [rules](crate::Community::route) and [pins](crate::Community::pin) go by it, and the worker sees it
+    /// ([`JobContext::header`]). One of the same name takes the place of the one before. Default = none.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        let header = Header::new(name, value);
+        let headers = Arc::make_mut(self.extras.headers.get_or_insert_default());
+        headers.retain(|other| other.name != header.name);
+        headers.push(header);
+        self
+    }
+
+    /// Of a job that a worker sends: it is for whom the job in hand is, with the same headers; and if that is tied to a version of this community, by
+    /// its own pin or by one on jobs like it, this one names that version too. Default = it is resolved as any other.
+    pub fn inherit(mut self, cx: &JobContext) -> Self {
+        for Header { name, value } in cx.headers() {
+            self = self.header(name, value);
+        }
+        if let Some(version) = cx.pin().filter(|_| inside::sender_to(self.plane.place) == Sender::Inside) {
+            self.extras.pin = Some(version.clone());
+        }
         self
     }
 }
@@ -185,6 +218,7 @@ impl<J, O> fmt::Debug for Submit<J, O> {
         f.debug_struct("Submit")
             .field("key", &self.extras.key)
             .field("pin", &self.extras.pin)
+            .field("headers", &self.extras.headers)
             .field("delay", &self.delay)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()

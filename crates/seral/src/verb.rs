@@ -18,6 +18,7 @@ use seral_core::versions::Misuse;
 use seral_core::versions::State;
 use seral_core::versions::Takeover;
 use seral_core::versions::Verb;
+use seral_core::whose::Whose;
 use tokio::sync::oneshot;
 
 use crate::course::Log;
@@ -38,6 +39,8 @@ pub(crate) struct Call<J, O> {
     /// The table that they have in mind.
     pub(crate) expected: Option<Revision>,
     pub(crate) signed: Signed,
+    /// Whether a version is promoted though none of its workers runs.
+    pub(crate) forced: bool,
     /// What is deployed, if that is the verb.
     pub(crate) pool: Option<Pool<J, O>>,
     /// How it gets more new jobs, step by step, if it does.
@@ -76,7 +79,8 @@ pub struct Submission<J> {
 
 /// What the dispatcher is told.
 pub(crate) enum Message<J, O> {
-    Call(Call<J, O>),
+    /// Boxed, since it is large and most messages are not.
+    Call(Box<Call<J, O>>),
     /// To the rollout with this log.
     Course(Arc<Log>, Told),
     Scale(Version, usize, Answered<(), ScaleError>),
@@ -179,6 +183,7 @@ impl Deployment {
             Answer::Inactive(how) => Ok(place(State::Inactive, Some(how))),
             Answer::Draining => Ok(place(State::Draining, Some(Takeover::Warm))),
             Answer::Already(state) => Ok(place(state, None)),
+            Answer::Retired => Ok(place(State::Drained, Some(Takeover::Warm))),
             other => Err(other),
         }
     }
@@ -229,6 +234,20 @@ pub(crate) fn place_answer(version: Version, answer: Answer) -> Result<Deploymen
     Deployment::of(&version, answer).map_err(|answer| verb_error(version, answer))
 }
 
+/// What the caller of a verb hears that ties some jobs to a version, or no longer.
+pub(crate) fn choice_answer(whose: Whose, version: Option<Version>, answer: Answer) -> Result<(), VerbError> {
+    match answer {
+        Answer::Chosen | Answer::Already(_) => Ok(()),
+        Answer::NoSuchChoice => Err(VerbError::NoSuchChoice { whose }),
+        other => Err(match (other, version) {
+            (Answer::Conflict(current), _) => VerbError::Conflict { current },
+            (Answer::Overtaken, None) => VerbError::Interrupted,
+            (other, Some(version)) => verb_error(version, other),
+            (_, None) => VerbError::Interrupted,
+        }),
+    }
+}
+
 /// What the caller of an abort hears.
 pub(crate) fn abort_answer(answer: Answer) -> Result<Vec<Version>, VerbError> {
     match answer {
@@ -243,11 +262,22 @@ fn verb_error(version: Version, answer: Answer) -> VerbError {
         Answer::Overtaken => VerbError::Overtaken { version },
         Answer::Quarantined(version) => VerbError::Quarantined { version },
         Answer::Conflict(current) => VerbError::Conflict { current },
-        Answer::Misused(Misuse::Unknown(version)) => VerbError::Unknown { version },
-        Answer::Misused(Misuse::NotRunning(version, state)) => VerbError::NotRunning { version, state },
-        Answer::Misused(Misuse::IsCurrent(version)) => VerbError::IsCurrent { version },
         Answer::Misused(Misuse::NothingCurrent) => VerbError::NothingCurrent { version },
         Answer::Misused(Misuse::TooMuch(most)) => VerbError::TooMuch { version, most },
+        Answer::Misused(misuse) => misuse_error(misuse),
+        _ => VerbError::Interrupted,
+    }
+}
+
+/// What the caller of a verb hears that does not fit, where the misuse says all.
+pub(crate) fn misuse_error(misuse: Misuse) -> VerbError {
+    match misuse {
+        Misuse::Unknown(version) => VerbError::Unknown { version },
+        Misuse::NotRunning(version, state) => VerbError::NotRunning { version, state },
+        Misuse::IsCurrent(version) => VerbError::IsCurrent { version },
+        Misuse::NotDrained(version, state) => VerbError::NotDrained { version, state },
+        Misuse::NoWorkers(version) => VerbError::NoWorkers { version },
+        Misuse::TooManyChoices => VerbError::TooManyChoices,
         _ => VerbError::Interrupted,
     }
 }

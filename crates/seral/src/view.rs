@@ -81,6 +81,10 @@ pub struct CommunityView {
     pub current: Option<String>,
     /// Its versions, in the order of their first deploy.
     pub versions: Vec<VersionView>,
+    /// Its pins, by whose jobs they are about.
+    pub pins: Vec<PinView>,
+    /// Its rules, by whose jobs they are about.
+    pub rules: Vec<RuleView>,
     /// Jobs admitted since the beginning.
     pub admitted: u64,
     /// Jobs that came to an output.
@@ -139,6 +143,48 @@ impl CommunityView {
     }
 }
 
+/// Jobs that are tied to a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PinView {
+    /// Which jobs: `jobs of tenant acme`.
+    pub whose: String,
+    /// The version.
+    pub version: String,
+    /// How long the pin lasts from now, if not until it is unpinned.
+    pub left: Option<Duration>,
+}
+
+/// `jobs of tenant acme pinned to 1.0.0 for 60 s`.
+impl fmt::Display for PinView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { whose, version, left } = self;
+        write!(f, "{whose} pinned to {version}")?;
+        match left {
+            // A second that has begun counts, so that an hour does not look like 59 minutes.
+            Some(left) => write!(f, " for {} s", left.as_millis().div_ceil(1_000)),
+            None => f.write_str(" until it is unpinned"),
+        }
+    }
+}
+
+/// Jobs that go to a version as long as it takes new ones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RuleView {
+    /// Which jobs: `jobs of tenant acme`.
+    pub whose: String,
+    /// The version.
+    pub version: String,
+}
+
+/// `jobs of tenant acme go to 2.0.0`.
+impl fmt::Display for RuleView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} go to {}", self.whose, self.version)
+    }
+}
+
 /// One version: its workers and its jobs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -152,8 +198,14 @@ pub struct VersionView {
     /// Its share of new jobs that name no version, in 1/10,000: while it is ramped, what it was given; while it is current, what nobody else has;
     /// otherwise none.
     pub share: u16,
+    /// A limit on that share, if it is a canary.
+    pub limit: Option<String>,
     /// Whether it was left because a gate failed or its workers could not be kept running.
     pub quarantined: bool,
+    /// Whether it is drained and its workers are kept for a while.
+    pub kept_warm: bool,
+    /// The version that took its place when it was left.
+    pub successor: Option<String>,
     /// How many workers it has.
     pub workers: usize,
     /// Jobs that wait in its mailbox or were taken and not begun.
@@ -194,6 +246,8 @@ pub enum Holder {
     Pinned(usize),
     /// Jobs that were recalled from it and are not yet placed.
     InTransit(usize),
+    /// Pins to it that have not ended; the view of the community lists them.
+    Held(usize),
 }
 
 impl fmt::Display for Holder {
@@ -206,6 +260,8 @@ impl fmt::Display for Holder {
             Self::Waiting(count) => write!(f, "{count} waiting"),
             Self::Pinned(count) => write!(f, "{count} pinned to it"),
             Self::InTransit(count) => write!(f, "{count} in transit"),
+            Self::Held(1) => f.write_str("a pin that has not ended"),
+            Self::Held(count) => write!(f, "{count} pins that have not ended"),
         }
     }
 }
@@ -221,8 +277,14 @@ impl fmt::Display for VersionView {
         if matches!(self.share, 1..10_000) {
             write!(f, " at {} %", f64::from(self.share) / 100.0)?;
         }
+        if let Some(limit) = &self.limit {
+            write!(f, ", {limit}")?;
+        }
         if self.quarantined {
             f.write_str(" (quarantined)")?;
+        }
+        if self.kept_warm {
+            f.write_str(" (kept warm)")?;
         }
         write!(f, "  {waiting} waiting")?;
         if let Some(oldest) = self.oldest.filter(|oldest| *oldest >= WORTH_SAYING) {
@@ -249,6 +311,12 @@ impl fmt::Display for CommunityView {
                     writeln!(f, "    {worker}")?;
                 }
             }
+        }
+        for rule in &self.rules {
+            writeln!(f, "{}: {rule}", self.name)?;
+        }
+        for pin in &self.pins {
+            writeln!(f, "{}: {pin}", self.name)?;
         }
         write!(f, "{}: {} admitted, {} done", self.name, self.admitted, self.done)?;
         let rest = [
