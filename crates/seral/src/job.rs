@@ -127,11 +127,13 @@ impl<O> Extras<O> {
         Self { key, headers, priority, retry, timeout, ..Self::default() }
     }
 
+    #[inline(never)]
     fn rare_facts(&self) -> Option<Box<RareFacts>> {
-        if self.pin.is_none() && self.headers.is_none() {
+        let Self { key, pin, headers, .. } = self;
+        if key.is_none() && pin.is_none() && headers.is_none() {
             return None;
         }
-        Some(Box::new(RareFacts { pin: self.pin.clone(), headers: self.headers.clone() }))
+        Some(Box::new(RareFacts { key: key.clone(), pin: pin.clone(), headers: headers.clone() }))
     }
 
     /// The job has ended: its handle has nothing to cancel any more.
@@ -205,15 +207,19 @@ impl<J, O> Envelope<J, O> {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn facts(&self) -> JobFacts {
-        JobFacts {
+        let facts = JobFacts {
             id: self.id,
             attempt: self.attempt,
             admitted: self.admitted,
             route: self.route,
-            key: self.key().cloned(),
-            deadline: self.deadline(),
-            rare: self.extras.as_deref().and_then(Extras::rare_facts),
+            deadline: None,
+            rare: None,
+        };
+        match &self.extras {
+            None => facts,
+            Some(extras) => JobFacts { deadline: extras.deadline, rare: extras.rare_facts(), ..facts },
         }
     }
 

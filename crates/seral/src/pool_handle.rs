@@ -255,7 +255,6 @@ mod tests {
             attempt: Attempt::FIRST,
             admitted: Stamp::of(Time::ZERO),
             route: Route::default(),
-            key: None,
             deadline: None,
             rare: is_pinned
                 .then(|| Box::new(RareFacts { pin: Some("1.0.0".into()), ..RareFacts::default() })),
