@@ -357,3 +357,29 @@ async fn each_job_knows_by_which_table_it_was_resolved_and_why() {
     assert_eq!(named, ("1.0.0".to_owned(), now(), Reason::Pin));
     shop.shutdown(MINUTE).await;
 }
+
+/// Rollout, S10: a job that a version cannot stand is tried on another one that takes new jobs, if there is one and nothing ties it.
+#[tokio::test(start_paused = true)]
+async fn a_retry_avoids_a_version_on_which_the_job_panicked() {
+    crate::kit::hush();
+    let (shop, orders, floor) = community(1).await;
+    orders.deploy("2.0.0", floor.pool(1)).share(100).await.unwrap();
+    let once = orders.submit(job(1, Act::PanicOnce)).await.unwrap();
+    once.await.unwrap();
+    assert_eq!(ran_on(&floor, 1), "1.0.0");
+    let fails = orders.submit(job(2, Act::FailOnce)).await.unwrap();
+    fails.await.unwrap();
+    assert_eq!(ran_on(&floor, 2), "2.0.0", "a fault says nothing against the version");
+    let named = orders.submit(job(3, Act::PanicOnce)).pin("2.0.0").await.unwrap();
+    named.await.unwrap();
+    assert_eq!(ran_on(&floor, 3), "2.0.0");
+    let poison = orders.submit(job(4, Act::Panic)).await.unwrap();
+    poison.await.unwrap_err();
+    let tried: Vec<_> =
+        floor.record().into_iter().filter(|entry| entry.number == 4).map(|entry| entry.version).collect();
+    assert_eq!(tried, ["2.0.0", "1.0.0", "2.0.0"], "it has panicked on both by then");
+    let mut letters = Vec::new();
+    orders.dead_letters().for_each(|letter| letters.extend(letter.history.clone()));
+    assert!(letters[1].panicked && letters[1].route.contains("panicked on another version"), "{letters:?}");
+    shop.shutdown(MINUTE).await;
+}

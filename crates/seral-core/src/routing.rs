@@ -47,14 +47,23 @@ pub enum Reason {
     Pin,
     /// Somebody moved it.
     Moved,
+    /// It panicked on the version to which it would have gone.
+    Elsewhere,
 }
 
 /// How a job was resolved: by which table and why. Four bytes, since each job carries it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Route(u32);
 
-const REASONS: [Reason; 6] =
-    [Reason::Current, Reason::Share, Reason::Rule, Reason::StandingPin, Reason::Pin, Reason::Moved];
+const REASONS: [Reason; 7] = [
+    Reason::Current,
+    Reason::Share,
+    Reason::Rule,
+    Reason::StandingPin,
+    Reason::Pin,
+    Reason::Moved,
+    Reason::Elsewhere,
+];
 const REASON_BITS: u32 = 3;
 
 impl Route {
@@ -86,6 +95,7 @@ impl fmt::Display for Route {
             Reason::StandingPin => "by a pin on jobs like it",
             Reason::Pin => "since the job names it",
             Reason::Moved => "since the job was moved there",
+            Reason::Elsewhere => "since the job panicked on another version",
         };
         write!(f, "by table {}, {why}", self.revision())
     }
@@ -136,6 +146,26 @@ impl<P> RoutingTable<P> {
             return Ok((pool, Reason::Share));
         }
         self.current()
+    }
+
+    /// As [`resolve`](Self::resolve), for a job that is tried again: if nothing ties it to a version that is to be avoided, and another version takes new
+    /// jobs that is not, it goes there.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_avoiding(
+        &self,
+        job: &impl Routed,
+        avoids: impl Fn(&P) -> bool,
+    ) -> Result<(&P, Reason), NoRoute> {
+        let (pool, reason) = self.resolve(job)?;
+        let is_tied = matches!(reason, Reason::Pin | Reason::StandingPin);
+        if is_tied || !avoids(pool) {
+            return Ok((pool, reason));
+        }
+        let other = self.takers().find(|taker| !avoids(taker));
+        Ok(other.map_or((pool, reason), |other| (other, Reason::Elsewhere)))
     }
 
     /// The pool of the current version: for a job that the version to which it was resolved has no use for.
@@ -317,6 +347,21 @@ mod tests {
         standing.rules.clear();
         resolve(&job, &standing);
         assert_eq!(went, ["own", "by job", "by key", "by tenant", "rule", "share"]);
+    }
+
+    #[test]
+    fn a_job_avoids_a_version_as_long_as_another_takes_new_jobs_and_nothing_ties_it() {
+        let mut table = RoutingTable { current: Some("current"), ..RoutingTable::empty() };
+        table.serving = vec![("1".into(), "current"), ("2".into(), "ramped")];
+        let avoiding = |table: &RoutingTable<&'static str>, job: &Job, avoided: &[&str]| {
+            table.resolve_avoiding(job, |pool| avoided.contains(pool)).map(|(pool, reason)| (*pool, reason))
+        };
+        assert_eq!(avoiding(&table, &nth(1), &["current"]), Ok(("current", Reason::Current)), "nobody else");
+        table.shares.set(&"ramped", Share::EVERYBODY, 1).expect("room");
+        assert_eq!(avoiding(&table, &nth(1), &[]), Ok(("ramped", Reason::Share)));
+        assert_eq!(avoiding(&table, &nth(1), &["ramped"]), Ok(("current", Reason::Elsewhere)));
+        assert_eq!(avoiding(&table, &nth(1), &["ramped", "current"]), Ok(("ramped", Reason::Share)));
+        assert_eq!(avoiding(&table, &pinned("2"), &["ramped"]), Ok(("ramped", Reason::Pin)));
     }
 
     #[test]

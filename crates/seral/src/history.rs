@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::SystemTime;
 
+use seral_core::id::Version;
 use seral_core::time::Time;
 use serde::Serialize;
 
@@ -22,8 +23,12 @@ pub struct FailedAttempt {
     pub worker: u64,
     /// When it failed.
     pub at: SystemTime,
+    /// By which routing table it came to that version, and why.
+    pub route: String,
     /// How it failed: the error and its sources, outermost first, or what a panic said.
     pub chain: Vec<String>,
+    /// Whether it panicked.
+    pub panicked: bool,
     /// Where it panicked, if it did and [`note_locations`](crate::panics::note_locations) was called.
     pub panicked_at: Option<String>,
 }
@@ -45,6 +50,8 @@ pub(crate) struct History {
     attempts: VecDeque<FailedAttempt>,
     /// When the first of the present attempts failed.
     failing_since: Option<Time>,
+    /// The versions on which it has panicked since it was admitted, or replayed.
+    panicked_on: Vec<Version>,
 }
 
 impl History {
@@ -55,6 +62,18 @@ impl History {
             self.attempts.pop_front();
         }
         self.attempts.push_back(attempt);
+    }
+
+    /// It panicked on this version.
+    pub(crate) fn panicked_on(&mut self, version: &Version) {
+        if !self.has_panicked_on(version) {
+            self.panicked_on.push(version.clone());
+        }
+    }
+
+    /// Whether it has panicked on this version.
+    pub(crate) fn has_panicked_on(&self, version: &Version) -> bool {
+        self.panicked_on.contains(version)
     }
 
     pub(crate) fn failing_since(&self) -> Option<Time> {

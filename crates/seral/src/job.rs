@@ -173,6 +173,12 @@ impl<J, O> Envelope<J, O> {
         self.extras.as_ref()?.deadline
     }
 
+    /// Whether the job has panicked on this version.
+    pub(crate) fn has_panicked_on(&self, version: &Version) -> bool {
+        let history = self.extras.as_ref().and_then(|extras| extras.history.as_ref());
+        history.is_some_and(|history| history.has_panicked_on(version))
+    }
+
     /// Whether the sender asked the job to end.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.extras.as_ref().and_then(|extras| extras.cancellation.as_ref()).is_some_and(|it| it.is_asked())

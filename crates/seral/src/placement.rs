@@ -54,7 +54,7 @@ impl<J, O> DataPlane<J, O> {
                 return Ok(Placed::Onward);
             }
             let table = self.routes.load();
-            let mut found = table.resolve(&job);
+            let mut found = table.resolve_avoiding(&job, |pool| job.has_panicked_on(&pool.version));
             // A version that has as many as it may have passes a job on to the current one.
             let refused = loop {
                 let (pool, reason) = match found {

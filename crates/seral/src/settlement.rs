@@ -53,12 +53,13 @@ impl Undone {
 /// What is to be remembered of a failed attempt.
 struct Trouble {
     chain: Vec<String>,
+    panicked: bool,
     panicked_at: Option<String>,
 }
 
 impl Trouble {
     fn new(text: impl Into<String>) -> Self {
-        Self { chain: vec![text.into()], panicked_at: None }
+        Self { chain: vec![text.into()], panicked: false, panicked_at: None }
     }
 
     fn of_fault(fault: Fault) -> Self {
@@ -66,12 +67,13 @@ impl Trouble {
         drop_guarded(fault);
         Self {
             chain: chain.unwrap_or_else(|| vec!["the fault could not be printed: that panicked".to_owned()]),
+            panicked: false,
             panicked_at: None,
         }
     }
 
     fn of_panic(Panicked { text, place }: Panicked) -> Self {
-        Self { chain: vec![format!("panicked: {text}")], panicked_at: place }
+        Self { chain: vec![format!("panicked: {text}")], panicked: true, panicked_at: place }
     }
 }
 
@@ -149,7 +151,9 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
             version: desk.version().to_string(),
             worker: desk.worker.get(),
             at: self.root.clock.by_calendar(),
+            route: job.route.to_string(),
             chain: trouble.chain,
+            panicked: trouble.panicked,
             panicked_at: trouble.panicked_at,
         };
         let line = failed.to_string();
@@ -163,7 +167,11 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
             fault: line,
         });
         let now = self.now();
-        job.extras_mut().history.get_or_insert_default().failed(now, failed);
+        let history = job.extras_mut().history.get_or_insert_default();
+        if failed.panicked {
+            history.panicked_on(desk.version());
+        }
+        history.failed(now, failed);
         reason
     }
 
