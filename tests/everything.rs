@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use seral::HeartbeatPolicy;
 use seral::JobHandle;
 use seral::RestartPolicy;
+use seral::Whose;
 use seral::error::JobError;
 use seral::prelude::*;
 use seral::view::VersionState;
@@ -126,7 +127,8 @@ impl Stage {
 
     fn pool(&self, workers: usize) -> Pool<Job, u64> {
         let world = Arc::clone(&self.world);
-        Pool::of(workers, move || Hand(Arc::clone(&world))).build("the build")
+        let kept = if fastrand::bool() { millis(100) } else { Duration::ZERO };
+        Pool::of(workers, move || Hand(Arc::clone(&world))).build("the build").keep_warm(kept)
     }
 
     /// A version that was deployed not long ago.
@@ -134,9 +136,16 @@ impl Stage {
         self.versions.load(SeqCst).saturating_sub(fastrand::u64(..3)).max(1).to_string()
     }
 
+    fn some_jobs() -> Whose {
+        if fastrand::bool() {
+            return Whose::tenant(fastrand::u8(..3).to_string());
+        }
+        Whose::key(fastrand::u64(..KEYS as u64))
+    }
+
     async fn submit(&self, number: u64) -> Option<JobHandle<u64>> {
         let key = fastrand::usize(..KEYS * 2);
-        let mut submit = self.orders.submit(Job { number, key });
+        let mut submit = self.orders.submit(Job { number, key }).tenant(fastrand::u8(..9).to_string());
         if key < KEYS {
             submit = submit.key(key as u64);
         }
@@ -175,7 +184,7 @@ impl Stage {
         let Self { orders, world, versions, .. } = &self;
         while self.goes_on() {
             tokio::time::sleep(millis(30)).await;
-            match fastrand::u8(..16) {
+            match fastrand::u8(..20) {
                 0..3 => {
                     let next = versions.load(SeqCst) + 1;
                     let deploy = orders.deploy(next.to_string(), self.pool(fastrand::usize(1..5)));
@@ -203,8 +212,12 @@ impl Stage {
                     orders.dead_letters().which(|_| fastrand::bool()).discard();
                 }
                 12 => drop(orders.ramp(self.recent(), fastrand::i32(..=100)).await),
-                13 => drop(orders.promote(self.recent()).await),
-                14 => {
+                13 => drop(orders.promote(self.recent()).hand_back_after(millis(20)).await),
+                14 => drop(orders.pin(Self::some_jobs(), self.recent()).lasting(millis(200)).await),
+                15 => drop(orders.route(Self::some_jobs(), self.recent()).await),
+                16 => drop(orders.move_waiting(self.recent(), self.recent()).await),
+                17 => drop(orders.ramp(self.recent(), 100).in_flight(fastrand::u64(1..9)).await),
+                18 => {
                     world.sick.store(versions.load(SeqCst), SeqCst);
                     for _ in 0..8 {
                         fault::kill_worker(orders);

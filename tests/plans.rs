@@ -442,7 +442,11 @@ async fn the_first_version_has_no_rollout_and_a_plan_that_is_none_says_why() {
     let all = orders.deploy("3.0.0", pool()).ramp([100]).await.unwrap();
     assert_eq!(all.ended().await, End::Promoted);
     let again = orders.deploy("3.0.0", pool()).ramp([5]).await.unwrap();
-    assert_eq!((again.status(), again.deployment().how), (None, None), "it is current and stays so");
+    assert_eq!(
+        (again.ended().await, &again.deployment().how),
+        (End::Promoted, &None),
+        "it is current and stays so"
+    );
 
     let wrong = |why: DeployError| why.to_string();
     let steps: [i32; 0] = [];
@@ -457,5 +461,29 @@ async fn the_first_version_has_no_rollout_and_a_plan_that_is_none_says_why() {
     let refused = orders.deploy("4.0.0", pool()).ramp([Step::of(100).by_hand()]).await.unwrap_err();
     assert!(wrong(refused).starts_with("the step of 100 % is the promotion"));
     assert!(orders.describe().version("4.0.0").is_none(), "nothing was started");
+    shop.shutdown(MINUTE).await;
+}
+
+/// A deploy that is repeated, as scripts do, finds what it began.
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_is_deployed_again_is_the_rollout_in_progress() {
+    let (shop, orders, floor) = community(1).await;
+    let plan = |version: &str| orders.deploy(version, floor.pool(1)).ramp([10, 50]).by_hand();
+    let first = plan("2.0.0").await.unwrap();
+    first.next().await.unwrap();
+    let again = plan("2.0.0").await.unwrap();
+    assert_eq!(again.status(), first.status(), "it does not begin anew");
+    let view = orders.describe().to_string();
+    assert!(view.contains("orders: rollout of 2.0.0, step 2 of 3: waiting for a person"), "{view}");
+    again.promote().await.unwrap();
+    assert_eq!((first.ended().await, again.ended().await), (End::Promoted, End::Promoted));
+    assert_eq!(plan("2.0.0").await.unwrap().ended().await, End::Promoted, "it is current already");
+
+    orders.deploy("3.0.0", floor.pool(1)).share(5).await.unwrap();
+    let by_hand = plan("3.0.0").await.unwrap_err();
+    assert_eq!(
+        by_hand.to_string(),
+        "version 3.0.0 is being ramped by hand; go on with `ramp` and `promote`, or `abort` first"
+    );
     shop.shutdown(MINUTE).await;
 }

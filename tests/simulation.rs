@@ -1,4 +1,4 @@
-//! Random histories on paused time: sends of all kinds, deploys, rollbacks, scalings, panics, timeouts, kills, workers that cannot start again,
+//! Random histories on paused time: sends of all kinds, deploys, rollbacks, canaries, pins, rules, moves, kept versions, drain deadlines, scalings, panics, timeouts, kills, workers that cannot start again,
 //! cancelled sends and cancelled jobs, replays, and an end. Whatever happens, every admitted job comes to exactly one end (promise 1, by
 //! numbers), and jobs of one key start in order (promise 4).
 //!
@@ -16,9 +16,11 @@ use parking_lot::Mutex;
 use seral::Attempt;
 use seral::FaultKind;
 use seral::JobHandle;
+use seral::JobId;
 use seral::Priority;
 use seral::RestartPolicy;
 use seral::Verdict;
+use seral::Whose;
 use seral::error::JobError;
 use seral::prelude::*;
 use seral_test::Fate;
@@ -29,6 +31,7 @@ use crate::kit::end_if_it_hangs;
 use crate::kit::hush;
 
 const KEYS: u64 = 4;
+const TENANTS: u64 = 3;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +102,13 @@ async fn process(seen: &Mutex<Seen>, job: Job, cx: &JobContext) -> Result<u64, F
     let mut rng = Rng::with_seed(job.seed.wrapping_add(u64::from(cx.attempt().get())));
     match rng.u8(..10) {
         0..4 => {}
-        4..7 => tokio::time::sleep(Duration::from_millis(rng.u64(1..200))).await,
+        4 => {
+            tokio::time::sleep(Duration::from_millis(rng.u64(1..200))).await;
+            if cx.is_draining() {
+                return Err(Fault::snooze(Duration::ZERO));
+            }
+        }
+        5..7 => tokio::time::sleep(Duration::from_millis(rng.u64(1..200))).await,
         _ => tokio::task::yield_now().await,
     }
     match rng.u8(..20) {
@@ -168,8 +177,9 @@ impl World {
             }
             78..84 => self.deploy().await,
             84..86 => drop(self.orders.rollback().await),
-            86..90 => self.ramp().await,
-            90..92 => {
+            86..89 => self.ramp().await,
+            89..91 => self.choose().await,
+            91 => {
                 let version = self.rng.u64(1..=self.versions).to_string();
                 let _ = self.orders.scale(version, self.rng.usize(1..6)).await;
             }
@@ -200,13 +210,48 @@ impl World {
         let _ = tokio::time::timeout(patience, replay.into_future()).await;
     }
 
+    /// Ties some jobs to a version, or no longer; moves some; lets a version go.
+    async fn choose(&mut self) {
+        let orders = &self.orders;
+        let rng = &mut self.rng;
+        let recent =
+            |rng: &mut Rng, versions: u64| rng.u64(versions.saturating_sub(3).max(1)..=versions).to_string();
+        let (version, other) = (recent(rng, self.versions), recent(rng, self.versions));
+        let whose = match rng.u8(..4) {
+            0 => Whose::job(JobId::new(rng.u64(1..=self.numbers.max(1)))),
+            1 => Whose::key(rng.u64(..KEYS)),
+            _ => Whose::tenant(rng.u64(..TENANTS).to_string()),
+        };
+        match rng.u8(..10) {
+            0..3 => {
+                let time = Duration::from_millis(rng.u64(1..2_000));
+                drop(orders.pin(whose, version).lasting(time).await);
+            }
+            3 => drop(orders.pin(whose, version).forever().await),
+            4 => drop(orders.unpin(whose).await),
+            5 => drop(orders.route(whose, version).await),
+            6 => drop(orders.unroute(whose).await),
+            7 => drop(orders.retire(version).await),
+            8 => drop(orders.move_waiting(version, other).await),
+            _ => {
+                // Given up in the middle, perhaps.
+                let moving = orders.move_waiting(version, other).of(whose);
+                let _ = tokio::time::timeout(Duration::ZERO, moving.into_future()).await;
+            }
+        }
+    }
+
     /// Gives some version another place. Most verbs fit, as most that are known are there.
     async fn ramp(&mut self) {
         let orders = &self.orders;
         let version = self.rng.u64(self.versions.saturating_sub(3).max(1)..=self.versions).to_string();
         match self.rng.u8(..8) {
-            0..4 => drop(orders.ramp(version, i32::from(self.rng.u8(..=100))).await),
-            4 => drop(orders.promote(version).await),
+            0..2 => drop(orders.ramp(version, i32::from(self.rng.u8(..=100))).await),
+            2 => drop(orders.ramp(version, 100).first(self.rng.u64(1..20)).await),
+            3 => drop(orders.ramp(version, 100).in_flight(self.rng.u64(1..5)).await),
+            4 => drop(
+                orders.promote(version).hand_back_after(Duration::from_millis(self.rng.u64(..200))).await,
+            ),
             5 => drop(orders.drain(version).await),
             6 => drop(orders.abort().await),
             _ => drop(orders.rollback().to(version).await),
@@ -228,12 +273,17 @@ impl World {
         let seen = Arc::clone(&self.seen);
         let pool =
             Pool::of(self.rng.usize(1..5), move || Hand { seen: Arc::clone(&seen) }).build("the build");
+        let kept = Duration::from_millis(self.rng.u64(..3) * self.rng.u64(1..500));
+        let pool = pool.keep_warm(kept);
         let deploy = self.orders.deploy(version.to_string(), pool);
         let deploy = if self.rng.bool() { deploy.force() } else { deploy };
+        let in_time = Duration::from_millis(self.rng.u64(..300));
+        let deploy = if self.rng.bool() { deploy.hand_back_after(in_time) } else { deploy };
         let deploy = match self.rng.u8(..8) {
             0 => deploy.hold(),
             1 => deploy.share(i32::from(self.rng.u8(..=100))),
             2 => deploy.share_beside(i32::from(self.rng.u8(..=100))),
+            4 => deploy.first(self.rng.u64(1..20)),
             3 => {
                 let seed = self.rng.u64(..);
                 let ramp = deploy.ramp([20, 60]).lasting(Duration::from_millis(self.rng.u64(..300)), 1);
@@ -252,6 +302,9 @@ impl World {
         let key = (self.rng.u8(..3) == 0).then(|| self.rng.u64(..KEYS));
         let job = Job { number, key, seed: self.rng.u64(..) };
         let mut submit = self.orders.submit(job);
+        if self.rng.bool() {
+            submit = submit.tenant(self.rng.u64(..TENANTS).to_string());
+        }
         if let Some(key) = key {
             submit = submit.key(key);
         }

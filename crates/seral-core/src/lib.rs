@@ -42,6 +42,7 @@
 //! | [`versions`] | how one version takes over from another ★ |
 //! | [`plan`] | the steps of a rollout, and what can be said to it |
 //! | [`rollout`] | when a candidate gets its next share of new work ★ |
+//! | [`following`] | what becomes of a rollout when something happens to its candidate |
 //! | [`fact`] | what happened, as anybody can see it, and what is promised |
 //! | `whereabouts` | (where each job is, for the next) |
 //! | `tally` | (whether shares come out right) |
@@ -79,6 +80,7 @@ mod placing;
 pub mod versions;
 pub mod plan;
 pub mod rollout;
+pub mod following;
 pub mod fact;
 mod whereabouts;
 mod tally;

@@ -170,6 +170,11 @@ impl Rollout {
         self.step
     }
 
+    /// How many steps there are.
+    pub fn steps(&self) -> usize {
+        self.plan.steps().len()
+    }
+
     /// The share that the candidate is to have. Nobody, if it was rolled back, aborted or replaced.
     pub fn share(&self) -> Share {
         match &self.state {

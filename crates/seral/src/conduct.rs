@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use seral_core::following::Place;
 use seral_core::id::Version;
 use seral_core::rollout::Action;
 use seral_core::rollout::End;
@@ -17,7 +18,6 @@ use seral_core::rollout::Verb as RolloutVerb;
 use seral_core::share::Share;
 use seral_core::time::Time;
 use seral_core::versions::Answer;
-use seral_core::versions::Event as VersionFact;
 use seral_core::versions::State;
 use seral_core::versions::Verb;
 use tokio::sync::oneshot;
@@ -64,9 +64,17 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 // Its first share is live: the deploy was answered by it.
                 let _ = self.conduct(myself, actions);
             }
-            Answer::Current { .. } => log.tell(over(End::Promoted)),
+            Answer::Current { .. } | Answer::Already(State::Current) => log.tell(over(End::Promoted)),
             _ => {}
         }
+    }
+
+    /// What the rollout of this version tells, if it is in progress.
+    pub(crate) fn rollout_of(&self, version: &Version) -> Option<Arc<Log>> {
+        let state = self.control.state.lock();
+        let course = state.course.as_ref();
+        let course = course.filter(|course| course.version == *version && !course.machine.is_over());
+        course.map(|course| Arc::clone(&course.log))
     }
 
     /// The rollout with this log is told something. Returns what is to be done about the table, and then to be answered; one that was replaced
@@ -192,21 +200,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 return;
             };
             let entry = state.versions.find(&course.version).filter(|entry| entry.pool == course.pool);
-            let place = entry.map(|entry| (entry.state, state.versions.share(&entry.version)));
-            let Some(course) = &mut state.course else { return };
-            let machine = &mut course.machine;
-            match place {
-                Some((State::Ramping, share)) if share == machine.share() => {
-                    machine.handle(now, Fact::Live { share, finished })
-                }
-                Some((State::Ramping, _)) if machine.phase() == Phase::Raising => Vec::new(),
-                Some((State::Ramping, share)) => {
-                    let why = format!("its share was set to {share} by hand");
-                    machine.call(now, RolloutVerb::Pause(why)).unwrap_or_default()
-                }
-                Some((State::Current, _)) => machine.end(End::Promoted),
-                _ => machine.end(cause),
-            }
+            let place = Place::of(entry.map(|entry| (entry.state, state.versions.share(&entry.version))));
+            let Some(Course { machine, .. }) = &mut state.course else { return };
+            machine.follow(now, place, cause, finished)
         };
         // Nothing of this changes the table: the wait of a step begins, or the rollout is paused or over.
         let _ = self.conduct(myself, actions);
@@ -269,18 +265,4 @@ fn finished<J, O>(state: &ControlState<J, O>) -> u64 {
         let tally = running.handle.tally();
         tally.done + tally.faults
     })
-}
-
-/// How a rollout ended whose candidate is none any more after this.
-pub(crate) fn cause_of(fact: &VersionFact) -> End {
-    match fact {
-        VersionFact::Called { what: Verb::Rollback { .. }, .. } => {
-            End::RolledBack("a rollback was called".to_owned())
-        }
-        VersionFact::Called { what: Verb::Abort | Verb::Drain { .. } | Verb::Ramp { .. }, .. } => {
-            End::Aborted
-        }
-        VersionFact::Broken(_) => End::RolledBack("its workers could not be kept running".to_owned()),
-        _ => End::Replaced,
-    }
 }

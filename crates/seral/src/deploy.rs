@@ -15,6 +15,7 @@ use seral_core::rollout::Verdict;
 use seral_core::rollout::Wait;
 use seral_core::share::Share;
 use seral_core::versions::Aim;
+use seral_core::versions::State;
 use seral_core::versions::Verb;
 
 use crate::control::Control;
@@ -148,7 +149,8 @@ impl<J, O> Deploy<J, O> {
     }
 
     /// Gives the version more and more of new jobs, step by step, in percent: `.ramp([5, 25, 100])`. After the last step it is current, also if that
-    /// is less than 100. While it is being ramped, the current version keeps the rest; whatever else is being ramped drains.
+    /// is less than 100. While it is being ramped, the current version keeps the rest; whatever else is being ramped drains. If the version is on its way by such a plan already, that
+    /// goes on, and this gives its handle.
     pub fn ramp<S: Into<Step>>(self, steps: impl IntoIterator<Item = S>) -> Ramp<J, O> {
         let steps = steps.into_iter().map(Into::into).collect();
         Ramp { deploy: self, steps, wait: Wait::default(), gate: None }
@@ -206,30 +208,28 @@ fn no_share(percent: String) -> DeployError {
     DeployError::Invalid(VerbError::NoShare { percent }.to_string())
 }
 
+impl<J: Send + Sync + 'static, O: Send + 'static> Deploy<J, O> {
+    async fn call(self) -> Result<(Deployment, Option<Arc<Log>>), DeployError> {
+        let aim = self.check()?;
+        let Self { control, version, pool, force, expected, signed, planned, drain_within, .. } = self;
+        let build = pool.build.clone();
+        let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
+        let pool = Some(pool);
+        let call = |answer| {
+            Message::Call(Box::new(Call { what, expected, signed, forced: force, pool, planned, answer }))
+        };
+        let mut outcome = control.command(call).await.ok_or(DeployError::Interrupted)?;
+        let rollout = outcome.rollout.take();
+        Ok((deploy_answer(version, outcome)?, rollout))
+    }
+}
+
 impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Deploy<J, O> {
     type Output = Result<Deployment, DeployError>;
     type IntoFuture = Boxed<Deployment, DeployError>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let aim = self.check()?;
-            let Self { control, version, pool, force, expected, signed, planned, drain_within, .. } = self;
-            let build = pool.build.clone();
-            let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
-            let call = |answer| {
-                Message::Call(Box::new(Call {
-                    what,
-                    expected,
-                    signed,
-                    forced: force,
-                    pool: Some(pool),
-                    planned,
-                    answer,
-                }))
-            };
-            let outcome = control.command(call).await.ok_or(DeployError::Interrupted)?;
-            deploy_answer(version, outcome)
-        })
+        Box::pin(async move { self.call().await.map(|(deployment, _)| deployment) })
     }
 }
 
@@ -300,7 +300,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Ramp<J, O> {
         Box::pin(async move {
             let (deploy, log) = self.prepare()?;
             let control = Arc::clone(&deploy.control);
-            let deployment = deploy.await?;
+            let (deployment, in_progress) = deploy.call().await?;
+            let is_ramped = deployment.state == State::Ramping && deployment.how.is_none();
+            let log = match in_progress {
+                Some(in_progress) => in_progress,
+                None if is_ramped => return Err(DeployError::RampedByHand { version: deployment.version }),
+                None => log,
+            };
             Ok(Rollout { control, deployment, log })
         })
     }

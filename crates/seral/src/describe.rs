@@ -12,12 +12,14 @@ use seral_core::versions::State;
 use seral_core::whose::Whose;
 
 use crate::control::Control;
+use crate::course::Course;
 use crate::desk::Tally;
 use crate::heartbeat::Vital;
 use crate::pool_handle::PoolHandle;
 use crate::view::CommunityView;
 use crate::view::Holder;
 use crate::view::PinView;
+use crate::view::RolloutView;
 use crate::view::RuleView;
 use crate::view::VersionView;
 
@@ -37,7 +39,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         let plane = &self.plane;
         let counters = &plane.counters;
         let dead = plane.dead.counts();
-        let (revision, current, versions, standing) = {
+        let (revision, current, versions, standing, rollout) = {
             let state = self.state.lock();
             let look = |entry: &Entry| {
                 let pool = state.pools.get(&entry.pool).map(|running| &*running.handle);
@@ -45,7 +47,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             };
             let versions: Vec<_> = state.versions.entries().iter().map(look).collect();
             let current = state.versions.current().map(|entry| entry.version.to_string());
-            (state.versions.revision().get(), current, versions, state.versions.standing().clone())
+            let rollout = state.course.as_ref().and_then(rollout_view);
+            (state.versions.revision().get(), current, versions, state.versions.standing().clone(), rollout)
         };
         let unrouted = plane.unrouted.lock().len() as u64;
         let (delayed, next_due) = {
@@ -57,6 +60,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             revision,
             current,
             versions,
+            rollout,
             pins: self.pin_views(&standing),
             rules: standing.rules.iter().map(|(whose, version)| rule_view(whose, version)).collect(),
             admitted: counters.admitted_delayed.load(Relaxed) + counters.admitted_before.load(Relaxed),
@@ -139,6 +143,16 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         pool.mailbox.for_each_front(|job| oldest = oldest.max(Some(job.admitted.age(now))));
         oldest
     }
+}
+
+fn rollout_view(course: &Course) -> Option<RolloutView> {
+    let Course { machine, version, .. } = course;
+    (!machine.is_over()).then(|| RolloutView {
+        version: version.to_string(),
+        step: machine.step(),
+        steps: machine.steps(),
+        phase: machine.phase().to_string(),
+    })
 }
 
 fn rule_view(whose: &Whose, version: &Version) -> RuleView {

@@ -10,13 +10,13 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use ractor::Actor;
 use ractor::ActorCell;
 use ractor::ActorProcessingErr;
 use ractor::ActorRef;
 use ractor::SupervisionEvent;
+use seral_core::following::cause_of;
 use seral_core::id::PoolId;
 use seral_core::id::VerbId;
 use seral_core::id::Version;
@@ -30,7 +30,6 @@ use tokio::sync::oneshot;
 
 use crate::admission::Obstacle;
 use crate::agenda::Duty;
-use crate::conduct::cause_of;
 use crate::control::Control;
 use crate::enact::Dispatching;
 use crate::enact::Myself;
@@ -198,11 +197,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             return Ok(());
         }
         if let Some(misuse) = self.misuse(&call) {
-            let _ = call.answer.send(Outcome {
-                answer: Answer::Misused(misuse),
-                why: None,
-                switched_in: Duration::ZERO,
-            });
+            let _ = call.answer.send(Outcome::of(Answer::Misused(misuse)));
             return Ok(());
         }
         let verb = self.next_verb();

@@ -3,7 +3,6 @@
 //! The machine of the versions is plain data: a copy of it is asked, and its actions are told instead of done.
 
 use std::fmt;
-use std::time::Duration;
 
 use seral_core::id::PoolId;
 use seral_core::id::Revision;
@@ -55,12 +54,8 @@ impl<J, O, M> Control<J, O, M> {
             None => steps.push("the rest follows when its workers have started".to_owned()),
             Some(_) => {}
         }
-        (DryRun { steps }, answer.map(of_answer))
+        (DryRun { steps }, answer.map(Outcome::of))
     }
-}
-
-fn of_answer(answer: Answer) -> Outcome {
-    Outcome { answer, why: None, switched_in: Duration::ZERO }
 }
 
 /// What people would see of this.

@@ -335,12 +335,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         if answer.is_change() {
             self.note_change(from, call.what.to_string(), call.signed);
         }
+        let mut rollout = None;
         if let (Some(planned), Some(version)) = (call.planned, call.what.version()) {
+            rollout = self.rollout_of(&version).filter(|_| answer == Answer::Already(State::Ramping));
             self.begin_course(myself, planned, version, &answer);
         }
         let why = if answer == Answer::StartFailed { self.start_failure.take() } else { None };
         let switched_in = self.plane().now().since(self.performing_since);
-        let _ = call.answer.send(Outcome { answer, why, switched_in });
+        let _ = call.answer.send(Outcome { answer, why, switched_in, rollout });
     }
 
     // ---- time ------------------------------------------------------------------------------------------------------

@@ -283,6 +283,12 @@ pub enum DeployError {
         /// The most that it can have.
         most: Share,
     },
+    /// The version is being ramped by hand, so there is no plan to go on with.
+    #[error("version {version} is being ramped by hand; go on with `ramp` and `promote`, or `abort` first")]
+    RampedByHand {
+        /// The version.
+        version: Version,
+    },
     /// The routing table has changed since the caller looked.
     #[error(
         "the routing table is revision {current} by now; look at `describe` again, then repeat the deploy if it still fits"

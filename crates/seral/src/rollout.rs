@@ -123,7 +123,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Rollout<J, O> {
         &self.deployment
     }
 
-    /// Where it is now. `None` if there is no rollout, since the version had its place already.
+    /// Where it is now. `None` only before its first step is told.
     pub fn status(&self) -> Option<Note> {
         self.log.last()
     }
@@ -133,7 +133,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Rollout<J, O> {
         RolloutEvents { log: Arc::clone(&self.log), next: 0, is_over: false }
     }
 
-    /// Waits until it has ended. For ever if there is no rollout.
+    /// Waits until it has ended.
     ///
     /// Cancel safe.
     pub async fn ended(&self) -> End {

@@ -62,6 +62,15 @@ pub(crate) struct Outcome {
     pub(crate) why: Option<StartFailure>,
     /// How long gate, swap and halt took.
     pub(crate) switched_in: Duration,
+    /// What the rollout tells that is in progress, if the version was being ramped by it already.
+    pub(crate) rollout: Option<Arc<Log>>,
+}
+
+impl Outcome {
+    /// Of a verb that is answered without anything having been done.
+    pub(crate) fn of(answer: Answer) -> Self {
+        Self { answer, why: None, switched_in: Duration::ZERO, rollout: None }
+    }
 }
 
 /// Where the answer to a scaling goes.
@@ -209,7 +218,7 @@ pub(crate) fn deploy_answer(version: Version, outcome: Outcome) -> Result<Deploy
 
 /// What the caller of a rollback hears.
 pub(crate) fn rollback_answer(outcome: Outcome) -> Result<Rollback, RollbackError> {
-    let Outcome { answer, why, switched_in } = outcome;
+    let Outcome { answer, why, switched_in, .. } = outcome;
     match answer {
         Answer::RolledBack { from, to, how } => Ok(Rollback::To { from, to, how, switched_in }),
         Answer::EndedDeploy(version) => Ok(Rollback::DeployEnded { version }),

@@ -81,6 +81,8 @@ pub struct CommunityView {
     pub current: Option<String>,
     /// Its versions, in the order of their first deploy.
     pub versions: Vec<VersionView>,
+    /// Its rollout by a plan, if one is in progress.
+    pub rollout: Option<RolloutView>,
     /// Its pins, by whose jobs they are about.
     pub pins: Vec<PinView>,
     /// Its rules, by whose jobs they are about.
@@ -140,6 +142,28 @@ impl CommunityView {
     /// The version of this name.
     pub fn version(&self, name: &str) -> Option<&VersionView> {
         self.versions.iter().find(|version| version.name == name)
+    }
+}
+
+/// A version that is rolled out step by step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RolloutView {
+    /// The candidate.
+    pub version: String,
+    /// The number of its step, from 0.
+    pub step: usize,
+    /// How many steps there are.
+    pub steps: usize,
+    /// What it does or waits for.
+    pub phase: String,
+}
+
+/// `rollout of 2.0.0, step 1 of 4: waiting for a person`.
+impl fmt::Display for RolloutView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, step, steps, phase } = self;
+        write!(f, "rollout of {version}, step {} of {steps}: {phase}", step + 1)
     }
 }
 
@@ -311,6 +335,9 @@ impl fmt::Display for CommunityView {
                     writeln!(f, "    {worker}")?;
                 }
             }
+        }
+        if let Some(rollout) = &self.rollout {
+            writeln!(f, "{}: {rollout}", self.name)?;
         }
         for rule in &self.rules {
             writeln!(f, "{}: {rule}", self.name)?;
