@@ -66,6 +66,7 @@ async fn a_delayed_job_is_found_among_thousands_and_frees_its_room() {
     assert_eq!(orders.describe().accounted(), 5_000);
 }
 
+/// Rollout, §6, row 45.
 #[tokio::test(start_paused = true)]
 async fn a_job_behind_its_key_is_taken_out_and_the_others_keep_their_order() {
     let (_shop, orders, floor) = community(2).await;

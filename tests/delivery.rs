@@ -26,6 +26,7 @@ use crate::kit::settle;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Rollout I3.
 #[tokio::test(start_paused = true)]
 async fn a_job_without_room_or_version_comes_back() {
     let floor = Floor::new();

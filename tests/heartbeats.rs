@@ -138,6 +138,7 @@ async fn the_directory_has_each_worker_of_each_community_with_its_counts() {
 }
 
 /// Workers that fail, panic, are scaled, replaced and shut down: the counts of their final beats add up to those of the community.
+/// Rollout I15.
 #[tokio::test(start_paused = true)]
 async fn the_final_beats_of_all_workers_add_up_to_what_was_done() {
     crate::kit::hush();

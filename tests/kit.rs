@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use seral::prelude::*;
+use seral::view::CommunityView;
+use seral::view::VersionView;
 use tokio::sync::Semaphore;
 
 /// What a worker does with a job.
@@ -161,4 +163,12 @@ pub(crate) fn hush() {
             }
         }));
     });
+}
+
+/// What a version is, without what the watcher makes of it: that goes by real time.
+pub(crate) fn timeless(view: &CommunityView, version: &str) -> VersionView {
+    let mut version = view.version(version).unwrap().clone();
+    version.oldest = None;
+    version.each_worker.clear();
+    version
 }

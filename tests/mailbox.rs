@@ -190,6 +190,7 @@ fn every_job_is_taken_once_and_everybody_comes_home() {
     );
 }
 
+/// Rollout I2, and §6, row 36: elsewhere a job behind the stop was accepted and dropped.
 #[test]
 fn a_send_that_races_with_the_gate_is_admitted_and_done_or_refused() {
     shuttle::check_random(

@@ -106,11 +106,13 @@ async fn jobs_of_a_key_start_in_order(threads: &str) {
     assert_eq!(view.done + view.dead + view.handed_back, 2_000, "{view}");
 }
 
+/// Rollout I4, and §6, row 24: elsewhere the same key was alive twice while all came to its end.
 #[tokio::test(start_paused = true)]
 async fn jobs_of_a_key_start_in_order_on_one_thread() {
     jobs_of_a_key_start_in_order("one thread").await;
 }
 
+/// Rollout I4, and §6, row 24, with races.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn jobs_of_a_key_start_in_order_on_four_threads() {
     jobs_of_a_key_start_in_order("four threads").await;

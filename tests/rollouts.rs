@@ -59,6 +59,7 @@ async fn a_version_that_is_held_gets_only_jobs_that_name_it_and_does_not_drain()
     shop.shutdown(MINUTE).await;
 }
 
+/// Rollout I7.
 #[tokio::test(start_paused = true)]
 async fn a_share_is_a_part_of_new_jobs_and_nought_is_nobody_and_a_hundred_everybody() {
     let (shop, orders, floor) = community(1).await;
@@ -86,6 +87,7 @@ async fn a_share_is_a_part_of_new_jobs_and_nought_is_nobody_and_a_hundred_everyb
     shop.shutdown(MINUTE).await;
 }
 
+/// Rollout I5.
 #[tokio::test(start_paused = true)]
 async fn a_key_stays_with_a_version_when_its_share_is_raised() {
     const KEYS: u64 = 400;

@@ -86,6 +86,7 @@ async fn admitted_jobs_are_finished_and_new_ones_come_back() {
     assert!(view.versions.iter().all(|version| version.workers == 0), "{view}");
 }
 
+/// Rollout I1, and §6, row 37: elsewhere what waited behind its key, or for its time, was forgotten.
 #[tokio::test(start_paused = true)]
 async fn at_the_deadline_everything_unfinished_is_handed_back_once() {
     crate::kit::hush();
@@ -207,6 +208,7 @@ async fn a_second_signal_skips_to_handing_back() {
     assert_eq!(back.lock()[..], [(1, HandBackReason::Interrupted)]);
 }
 
+/// Rollout I14.
 #[tokio::test(start_paused = true)]
 async fn a_running_job_is_asked_to_end_and_its_attempt_is_not_charged() {
     let (shop, back) = (Ecosystem::new("shop"), Back::default());

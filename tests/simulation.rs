@@ -390,6 +390,7 @@ fn run(seed: u64) {
     });
 }
 
+/// Rollout I1.
 #[test]
 fn every_admitted_job_comes_to_one_end_whatever_happens() {
     hush();

@@ -126,6 +126,7 @@ async fn verbs(orders: Community<u64, u64>, completed: Numbers, until: Instant) 
     version
 }
 
+/// Rollout I1.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_job_is_lost_or_done_twice_under_real_races() {
     hush();

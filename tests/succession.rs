@@ -28,6 +28,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Four senders send without pause while versions succeed one another. Each job knows which version was current when its send began: it must
 /// not be processed by an older one.
+/// Rollout I2, and §6, row 26: elsewhere new jobs still went to where they did before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_job_sent_after_a_deploy_returned_reaches_an_older_version() {
     const VERSIONS: u64 = 40;
@@ -89,6 +90,7 @@ async fn no_job_sent_after_a_deploy_returned_reaches_an_older_version() {
     assert_eq!((view.admitted, view.done, view.accounted()), (asked, asked, asked));
 }
 
+/// Rollout, §6, row 47: elsewhere what had begun was moved to code that could not go on with it.
 #[tokio::test(start_paused = true)]
 async fn a_new_version_takes_new_jobs_while_the_old_one_finishes_its_own() {
     let (_shop, orders, floor) = community(1).await;
@@ -123,6 +125,7 @@ async fn a_failed_job_of_the_old_version_is_healed_by_the_new_one() {
     assert_eq!(by, ["1.0.0", "2.0.0"]);
 }
 
+/// Rollout, §6, row 40: elsewhere a drain that took long held up the next deploy.
 #[tokio::test(start_paused = true)]
 async fn any_number_of_versions_drains_at_once() {
     let (_shop, orders, floor) = community(1).await;
@@ -181,6 +184,7 @@ async fn a_warm_rollback_moves_waiting_jobs_before_newer_ones() {
 }
 
 /// Workers of the version that is left finish the job in hand and take nothing more, while its waiting jobs are moved.
+/// Rollout I9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_rollback_the_version_that_was_left_starts_only_what_it_had_in_hand() {
     const WORKERS: u64 = 2;
@@ -214,6 +218,7 @@ async fn after_a_rollback_the_version_that_was_left_starts_only_what_it_had_in_h
     assert_eq!(orders.describe().done, 10_001);
 }
 
+/// Rollout, §6, row 20: elsewhere the version that was left stayed the newest, and new jobs went there.
 #[tokio::test(start_paused = true)]
 async fn a_cold_rollback_starts_the_earlier_version_first_and_says_so() {
     let (_shop, orders, floor) = community(1).await;

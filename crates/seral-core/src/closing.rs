@@ -5,7 +5,7 @@
 //! workers stay where they wait: it can be opened again, at once and with all that they know. Three things end that:
 //!
 //! - it is opened again, by [`Mailbox::open`] or [`Mailbox::reserve`];
-//! - it is [revived](Mailbox::revive) for a job that names this version, and is drained again when that is finished;
+//! - it is [revived](Mailbox::pin_away) for a job that names this version, and is drained again when that is finished;
 //! - it is [cooled](Mailbox::cool) or [sealed](Mailbox::seal): then its workers go home.
 
 use crate::end::Drained;
@@ -21,17 +21,23 @@ use crate::wakes::Wakes;
 impl<T: Queued, W> Mailbox<T, W> {
     // ---- what keeps it from being drained ----------------------------------------------------------------------------
 
-    /// Counts a job that names this version and waits elsewhere, so that the version waits for it.
+    /// Counts a job that names this version and waits elsewhere, or is about to come, so that the version waits for it until
+    /// [`unpin_away`](Self::unpin_away). A mailbox that is warm is revived by that, `true`: it lets jobs in again that name this version, and if nothing
+    /// comes it is drained again, which is announced again.
     ///
     /// # Errors
     ///
     /// [`Refusal::Gate`] when the version takes no such job any more.
-    pub fn pin_away(&mut self) -> Result<(), Refusal> {
-        if self.gate == Gate::Shut {
+    pub fn pin_away(&mut self) -> Result<bool, Refusal> {
+        let is_revived = self.end == End::Warm;
+        if is_revived {
+            self.end = End::Closing;
+            self.gate = Gate::Pinned;
+        } else if self.gate == Gate::Shut {
             return Err(Refusal::Gate);
         }
         self.pins_away += 1;
-        Ok(())
+        Ok(is_revived)
     }
 
     /// Keeps the mailbox from being drained, whatever its gate, until [`unpin_away`](Self::unpin_away). One that is warm stays warm, or
@@ -48,13 +54,30 @@ impl<T: Queued, W> Mailbox<T, W> {
         Ok(())
     }
 
-    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone, or what [`steady`](Self::steady) or [`revive`](Self::revive)
-    /// was for is done.
+    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone, or what [`steady`](Self::steady) was for is done.
     pub fn unpin_away(&mut self) -> Wakes<W> {
         self.pins_away -= 1;
         let mut wakes = Wakes::none();
         self.look_round(&mut wakes);
         wakes
+    }
+
+    /// As [`steady`](Self::steady), for somebody who is about to decide something, until [`release`](Self::release). It is not in the
+    /// [counts](Self::counts): it is no job, and over at once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`steady`](Self::steady).
+    pub fn detain(&mut self) -> Result<(), Drained> {
+        self.steady()?;
+        self.detained += 1;
+        Ok(())
+    }
+
+    /// What [`detain`](Self::detain) was for is done.
+    pub fn release(&mut self) -> Wakes<W> {
+        self.detained -= 1;
+        self.unpin_away()
     }
 
     // ---- closing -----------------------------------------------------------------------------------------------------
@@ -102,20 +125,6 @@ impl<T: Queued, W> Mailbox<T, W> {
     /// that is sealed or drained is not kept.
     pub fn keep_warm(&mut self, kept: bool) {
         self.kept = kept && !self.end.is_final();
-    }
-
-    /// Lets jobs in again that name this version, if it is warm. Whether it was. It is then held by one pin, so that it is not drained
-    /// before the job has come that it was revived for: the caller admits that, and calls [`unpin_away`](Self::unpin_away) in any case.
-    /// If nothing came, it is drained again, and that is announced again.
-    #[must_use = "a mailbox that was revived must be unpinned"]
-    pub fn revive(&mut self) -> bool {
-        if self.end != End::Warm {
-            return false;
-        }
-        self.end = End::Closing;
-        self.gate = Gate::Pinned;
-        self.pins_away += 1;
-        true
     }
 
     /// Ends a mailbox that is warm: its workers go home. The caller knows that it is drained, so that is not announced.

@@ -2,6 +2,7 @@
 //!
 //! The rollout need not be told by whoever does that. Each time that anything has happened to versions, it is looked at what place its candidate has.
 
+use crate::limit::Limit;
 use crate::plan::Action;
 use crate::plan::End;
 use crate::plan::Event as Fact;
@@ -17,8 +18,8 @@ use crate::version::State;
 /// The place of a candidate among versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// It is ramped, with this share.
-    Ramping(Share),
+    /// It is ramped, with this share, and takes so many jobs of that.
+    Ramping(Share, Limit),
     /// It is current.
     Current,
     /// It gets no share of new jobs any more.
@@ -26,11 +27,11 @@ pub enum Place {
 }
 
 impl Place {
-    /// Of a version in this state and with this share; of one that is gone, or was started anew, there is none.
-    pub fn of(found: Option<(State, Share)>) -> Self {
+    /// Of a version in this state, with this share and this limit; of one that is gone, or was started anew, there is none.
+    pub fn of(found: Option<(State, Share, Limit)>) -> Self {
         match found {
-            Some((State::Ramping, share)) => Self::Ramping(share),
-            Some((State::Current, _)) => Self::Current,
+            Some((State::Ramping, share, limit)) => Self::Ramping(share, limit),
+            Some((State::Current, ..)) => Self::Current,
             _ => Self::Left,
         }
     }
@@ -44,13 +45,16 @@ impl Rollout {
             return Vec::new();
         }
         match place {
-            Place::Ramping(share) if share == self.share() => {
+            Place::Ramping(share, limit) if share == self.share() && limit == self.limit() => {
                 self.handle(now, Fact::Live { share, finished })
             }
             // Its next share is still to be set.
-            Place::Ramping(_) if self.phase() == Phase::Raising => Vec::new(),
-            Place::Ramping(share) => {
-                let why = format!("its share was set to {share} by hand");
+            Place::Ramping(..) if self.phase() == Phase::Raising => Vec::new(),
+            Place::Ramping(share, limit) => {
+                let why = match limit {
+                    Limit::None => format!("its share was set to {share} by hand"),
+                    limit => format!("its share was set to {share}, {limit}, by hand"),
+                };
                 self.call(now, Verb::Pause(why)).unwrap_or_default()
             }
             Place::Current => self.end(End::Promoted),
@@ -88,7 +92,7 @@ mod tests {
     fn rollout() -> Rollout {
         let plan = Plan::new([Step::of(percent(10)).wait(Wait::ByHand)]).expect("a plan");
         let (mut rollout, _) = Rollout::begin(plan);
-        let _ = rollout.follow(NOW, Place::Ramping(percent(10)), End::Replaced, 0);
+        let _ = rollout.follow(NOW, Place::Ramping(percent(10), Limit::None), End::Replaced, 0);
         assert_eq!(rollout.phase(), Phase::ByHand);
         rollout
     }
@@ -100,9 +104,11 @@ mod tests {
             let _ = rollout.follow(NOW, place, End::Aborted, 0);
             rollout.phase()
         };
-        assert_eq!(after(Place::Ramping(percent(10))), Phase::ByHand);
+        assert_eq!(after(Place::Ramping(percent(10), Limit::None)), Phase::ByHand);
         let paused = Phase::Paused("its share was set to 20 % by hand".to_owned());
-        assert_eq!(after(Place::Ramping(percent(20))), paused);
+        assert_eq!(after(Place::Ramping(percent(20), Limit::None)), paused);
+        let paused = Phase::Paused("its share was set to 10 %, the first 5, by hand".to_owned());
+        assert_eq!(after(Place::Ramping(percent(10), Limit::First(5))), paused);
         assert_eq!(after(Place::Current), Phase::Over(End::Promoted));
         assert_eq!(after(Place::Left), Phase::Over(End::Aborted));
     }
@@ -118,10 +124,11 @@ mod tests {
     #[test]
     fn a_place_is_what_the_state_of_the_version_says() {
         let share = percent(10);
-        assert_eq!(Place::of(Some((State::Ramping, share))), Place::Ramping(share));
-        assert_eq!(Place::of(Some((State::Current, share))), Place::Current);
-        for left in [Some((State::Draining, share)), Some((State::Inactive, share)), None] {
-            assert_eq!(Place::of(left), Place::Left);
+        let of = |state| Place::of(Some((state, share, Limit::First(1))));
+        assert_eq!(of(State::Ramping), Place::Ramping(share, Limit::First(1)));
+        assert_eq!(of(State::Current), Place::Current);
+        for left in [of(State::Draining), of(State::Inactive), Place::of(None)] {
+            assert_eq!(left, Place::Left);
         }
     }
 }

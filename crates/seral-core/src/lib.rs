@@ -39,6 +39,7 @@
 //! | `roster` | (what is known of each version) |
 //! | `succession` | (in what order it is changed who gets new jobs) |
 //! | `placing` | (what a verb does about versions whose workers are there) |
+//! | `news` | (what becomes of a version when there is news of its pool) |
 //! | [`versions`] | how one version takes over from another ★ |
 //! | [`plan`] | the steps of a rollout, and what can be said to it |
 //! | [`rollout`] | when a candidate gets its next share of new work ★ |
@@ -77,6 +78,7 @@ pub mod version;
 mod roster;
 mod succession;
 mod placing;
+mod news;
 pub mod versions;
 pub mod plan;
 pub mod rollout;

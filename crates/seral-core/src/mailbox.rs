@@ -65,6 +65,8 @@ pub struct Mailbox<T, W> {
 
     in_transit: usize,
     pub(crate) pins_away: usize,
+    /// Those of them that are no jobs: somebody decides, and nobody needs to hear of it.
+    pub(crate) detained: usize,
     pub(crate) line: Line<W>,
     pub(crate) quota: Quota,
     pub(crate) kept: bool,
@@ -84,6 +86,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             leased: 0,
             in_transit: 0,
             pins_away: 0,
+            detained: 0,
             seats: Seats::new(),
             line: Line::new(),
             quota: Quota::NONE,
@@ -401,7 +404,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             held: self.held,
             leased: self.leased,
             in_transit: self.in_transit,
-            pins_away: self.pins_away,
+            pins_away: self.pins_away - self.detained,
             senders: self.line.len(),
         }
     }

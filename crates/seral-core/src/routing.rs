@@ -74,6 +74,11 @@ impl Route {
         Self((revision.get() as u32) << REASON_BITS | reason as u32)
     }
 
+    /// Whether it is by the table of this number.
+    pub fn is_by(self, revision: Revision) -> bool {
+        Self::new(revision, self.reason()) == self
+    }
+
     /// The number of the table. Zero, if the job has not been resolved yet.
     pub fn revision(self) -> Revision {
         Revision::new(u64::from(self.0 >> REASON_BITS))

@@ -84,6 +84,11 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Whether it is about where some jobs go, and not about versions.
+    pub(crate) fn is_choice(&self) -> bool {
+        matches!(self, Self::Pin { .. } | Self::Unpin(_) | Self::Route { .. } | Self::Unroute(_))
+    }
+
     /// The version that it is about.
     pub fn version(&self) -> Option<Version> {
         match self {

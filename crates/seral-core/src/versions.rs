@@ -12,7 +12,7 @@
 //! Rules:
 //!
 //! 1. Verbs take effect in the order in which they were called. While a version is loading, later verbs wait in line.
-//! 2. A rollback never waits, nor does an abort or a rejection. If a deploy is loading, a rollback or an abort is what ends it, and nothing else
+//! 2. A rollback never waits, nor does an abort or a rejection; pins and rules wait only for a version that they are about. If a deploy is loading, a rollback or an abort is what ends it, and nothing else
 //!    changes.
 //! 3. Whoever takes over is opened before the table is swapped, and whoever is replaced is narrowed after it. So at every
 //!    moment some version takes new jobs.
@@ -30,6 +30,7 @@
 //! The machine numbers each start of a pool ([`PoolId`]). News of a pool that it does not know any more is ignored.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::id::PoolId;
 use crate::id::Revision;
@@ -40,7 +41,6 @@ use crate::roster::Roster;
 use crate::share::Share;
 use crate::standing::Standing;
 use crate::succession::Why;
-use crate::time::Time;
 
 pub use crate::limit::Limit;
 pub use crate::roster::Entry;
@@ -101,13 +101,13 @@ impl Versions {
             }
             Event::Started(pool) => self.started(pool, &mut actions),
             Event::StartFailed(pool) => self.start_failed(pool, &mut actions),
-            Event::Drained { pool, kept } => self.drained(pool, kept, &mut actions),
-            Event::Revived(pool) => self.revived(pool, &mut actions),
-            Event::Cooled(pool) => self.cooled(pool, &mut actions),
-            Event::Overdue(pool) => self.overdue(pool, &mut actions),
-            Event::Clock(now) => self.clock(now, &mut actions),
-            Event::Recalled(pool) => self.recalled(pool, &mut actions),
-            Event::Ended(pool) => self.ended(pool, &mut actions),
+            Event::Drained { pool, kept } => self.roster.drained(pool, kept, &mut actions),
+            Event::Revived(pool) => self.roster.revived(pool, &mut actions),
+            Event::Cooled(pool) => self.roster.cooled(pool, &mut actions),
+            Event::Overdue(pool) => self.roster.overdue(pool, &mut actions),
+            Event::Clock(now) => self.roster.clock(now, &mut actions),
+            Event::Recalled(pool) => self.roster.recalled(pool, &mut actions),
+            Event::Ended(pool) => self.roster.ended(pool, &mut actions),
             Event::Broken(pool) => self.broken(pool, &mut actions),
         }
         self.next_in_line(&mut actions);
@@ -156,7 +156,7 @@ impl Versions {
     }
 
     /// Its pins and rules.
-    pub fn standing(&self) -> &Standing {
+    pub fn standing(&self) -> &Arc<Standing> {
         &self.roster.standing
     }
 
@@ -168,11 +168,28 @@ impl Versions {
     // ---- verbs -----------------------------------------------------------------------------------------------------
 
     fn called(&mut self, call: InLine, urgent: bool, actions: &mut Vec<Action>) {
-        if urgent || matches!(call.what, Verb::Rollback { .. } | Verb::Reject(_) | Verb::Abort) {
+        let waits = match &call.what {
+            Verb::Rollback { .. } | Verb::Reject(_) | Verb::Abort => false,
+            // They have nothing to do with what is being started, unless they are about it, or come after one that is.
+            Verb::Unpin(_) | Verb::Unroute(_) => self.line.iter().any(|call| call.what.is_choice()),
+            Verb::Pin { version, .. } | Verb::Route { version, .. } => {
+                self.is_to_come(version) || self.line.iter().any(|call| call.what.is_choice())
+            }
+            _ => true,
+        };
+        if urgent || !waits {
             self.take_effect(call, actions);
         } else {
             self.line.push_back(call);
         }
+    }
+
+    /// Whether this version is loading, or in line for that.
+    fn is_to_come(&self, version: &Version) -> bool {
+        let is_loading = |loading: &Loading| self.roster.of_pool_in(loading.pool, State::Loading);
+        let loading = self.loading.as_ref().and_then(is_loading);
+        loading.is_some_and(|at| self.roster.entries[at].version == *version)
+            || self.line.iter().any(|call| call.what.version().as_ref() == Some(version))
     }
 
     fn next_in_line(&mut self, actions: &mut Vec<Action>) {
@@ -356,70 +373,6 @@ impl Versions {
         let Some(loading) = self.loading.take_if(|loading| loading.pool == pool) else { return };
         self.roster.give_up(pool, actions);
         actions.push(Action::Answer(loading.verb, Answer::StartFailed));
-    }
-
-    fn drained(&mut self, pool: PoolId, kept: bool, actions: &mut Vec<Action>) {
-        if let Some(at) = self.roster.of_pool_in(pool, State::Draining) {
-            self.roster.entries[at].kept = kept;
-            self.roster.set(at, State::Drained, actions);
-            self.roster.publish(actions);
-            if kept {
-                actions.push(Action::KeepWarm(pool));
-            }
-        }
-    }
-
-    /// Also where it was not to be kept any longer: the job came just before.
-    fn revived(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) = self.roster.of_pool_in(pool, State::Drained) {
-            self.roster.entries[at].kept = false;
-            self.roster.set(at, State::Draining, actions);
-            self.roster.publish(actions);
-        }
-    }
-
-    fn cooled(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) =
-            self.roster.of_pool_in(pool, State::Drained).filter(|at| self.roster.entries[*at].kept)
-        {
-            self.roster.cool(at, actions);
-        }
-    }
-
-    fn overdue(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) = self.roster.of_pool_in(pool, State::Draining) {
-            actions.push(Action::AskToYield(pool));
-            if !self.roster.entries[at].recalling {
-                self.roster.recall(at, actions);
-            }
-        }
-    }
-
-    fn clock(&mut self, now: Time, actions: &mut Vec<Action>) {
-        let ended = self.roster.unpin_where(|pin| pin.until.is_some_and(|until| until <= now));
-        if !ended.is_empty() {
-            self.roster.publish(actions);
-            self.roster.let_go_of(ended, actions);
-        }
-    }
-
-    fn recalled(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) = self.roster.of_pool(pool).filter(|at| self.roster.entries[*at].recalling) {
-            self.roster.entries[at].recalling = false;
-            // Jobs that name this version are still there, and its own to finish.
-            actions.push(Action::Resume(pool));
-        }
-    }
-
-    fn ended(&mut self, pool: PoolId, actions: &mut Vec<Action>) {
-        if let Some(at) = self.roster.of_pool_in(pool, State::Drained) {
-            self.roster.set(at, State::Retired, actions);
-            // Its workers were to be kept, and are gone all the same.
-            if std::mem::take(&mut self.roster.entries[at].kept) {
-                self.roster.publish(actions);
-            }
-            self.roster.forget_oldest(actions);
-        }
     }
 
     fn broken(&mut self, pool: PoolId, actions: &mut Vec<Action>) {

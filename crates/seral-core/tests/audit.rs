@@ -1078,7 +1078,7 @@ fn fill(world: &mut World<'_>) {
         // Else it would be copied for each.
         world.table.standing = None;
     }
-    world.table.standing = Some(std::sync::Arc::new(world.versions.standing().clone()));
+    world.table.standing = Some(std::sync::Arc::clone(world.versions.standing()));
     world.at(PoolId::new(1)).holds = usize::try_from(FULL_BY).expect("few");
     world.audit = Audit::new();
     for action in [

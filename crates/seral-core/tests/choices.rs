@@ -442,7 +442,11 @@ fn there_are_at_most_ten_thousand_choices_and_known_ones_can_still_be_changed() 
 fn a_kept_version_serves_jobs_that_name_it_until_its_time_is_over() {
     let mut machine = Machine::with(&["1", "2"]);
     let actions = machine.drained(1, true);
-    assert!(published(&actions) < at(&actions, &Action::KeepWarm(pool(1))), "{actions:?}");
+    assert_eq!(
+        actions,
+        [Action::Tell("1".into(), State::Drained), Action::KeepWarm(pool(1))],
+        "the same table"
+    );
     assert!(machine.serves("1") && machine.is_kept("1"));
     let actions = machine.happen(Event::Cooled(pool(1)));
     assert!(published(&actions) < at(&actions, &Action::Cool(pool(1))), "{actions:?}");
@@ -670,6 +674,19 @@ fn the_new_verbs_are_refused_too_by_who_has_another_table_in_mind() {
         let (answer, _) = machine.call_expecting(Some(is), verb.clone());
         assert!(!matches!(answer, Answer::Conflict(_)), "{verb}: {answer:?}");
     }
+}
+
+/// Somebody may be in a hurry, and what loads may take half a minute.
+#[test]
+fn a_pin_does_not_wait_for_a_version_that_it_is_not_about() {
+    let mut machine = Machine::with(&["1"]);
+    let verb = VerbId::new(100);
+    let what = deploy("2", Aim::Current, None);
+    machine.happen(Event::Called { verb, expected: None, what, urgent: false });
+    assert_eq!(machine.answer(pin("1")), Answer::Chosen);
+    assert_eq!(machine.answer(Verb::Unpin(customer())), Answer::Chosen);
+    assert_eq!(machine.answer(route("1")), Answer::Chosen);
+    assert_eq!(machine.answer(Verb::Unroute(customer())), Answer::Chosen);
 }
 
 #[test]

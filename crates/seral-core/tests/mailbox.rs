@@ -664,9 +664,22 @@ impl World {
     }
 
     fn pin_away(&mut self) -> Checked {
+        let before = self.mailbox.clone();
         let counted = self.mailbox.pin_away();
-        ensure!(counted.is_ok() == (self.gate != Gate::Shut), "a pin of elsewhere is {counted:?}");
-        self.pins_away += u8::from(counted.is_ok());
+        let takes = self.gate != Gate::Shut || self.warm;
+        ensure!(counted.is_ok() == takes, "a pin of elsewhere is {counted:?}");
+        ensure!(
+            counted.is_err() || counted == Ok(self.warm),
+            "revived is {counted:?}, warm is {}",
+            self.warm
+        );
+        ensure!(takes || self.mailbox == before, "refused, and something changed");
+        self.pins_away += u8::from(takes);
+        if self.warm {
+            self.warm = false;
+            self.closing = true;
+            self.gate = Gate::Pinned;
+        }
         Ok(())
     }
 
@@ -715,18 +728,7 @@ impl World {
     }
 
     fn revive(&mut self) -> Checked {
-        let before = self.mailbox.clone();
-        let revived = self.mailbox.revive();
-        ensure!(revived == self.warm, "revived is {revived}, warm is {}", self.warm);
-        if revived {
-            self.warm = false;
-            self.closing = true;
-            self.gate = Gate::Pinned;
-            self.pins_away += 1;
-        } else {
-            ensure!(self.mailbox == before, "not revived, and something changed");
-        }
-        Ok(())
+        if self.warm { self.pin_away() } else { Ok(()) }
     }
 
     fn cool(&mut self) -> Checked {
@@ -1532,7 +1534,7 @@ fn a_warm_mailbox_keeps_its_workers_and_a_cold_one_sends_them_home() {
     let cooled = warm.cool().unwrap();
     assert!(warm.is_drained() && !warm.is_warm() && !cooled.drained);
     assert_eq!(cooled.others, [Who::Worker(0)]);
-    assert!(warm.cool().is_err() && warm.open(Limit::None).is_err() && !warm.revive());
+    assert!(warm.cool().is_err() && warm.open(Limit::None).is_err() && warm.pin_away().is_err());
 }
 
 #[test]
@@ -1545,7 +1547,7 @@ fn a_warm_mailbox_that_is_opened_wakes_the_worker_that_waited() {
 #[test]
 fn a_revived_mailbox_lets_in_what_names_it_and_is_announced_again() {
     let (mut mailbox, _) = closed_after_one_job(true);
-    assert!(mailbox.revive());
+    assert_eq!(mailbox.pin_away(), Ok(true));
     assert_eq!(mailbox.has_room(Outside, false), Err(Refusal::Gate));
     assert!(mailbox.cool().is_err(), "cooled while it is revived");
     assert_eq!(mailbox.admit(Outside, job(1, true), Some), Ok(Some(Who::Worker(0))));
@@ -1566,6 +1568,21 @@ fn a_warm_mailbox_that_is_sealed_is_announced_once_more_as_soon_as_nobody_holds_
     assert!(!mailbox.seal().drained && !mailbox.is_drained());
     mailbox.keep_warm(true);
     assert!(mailbox.unpin_away().drained && mailbox.is_drained());
+}
+
+#[test]
+fn a_mailbox_that_is_detained_is_not_drained_and_nobody_is_counted_for_it() {
+    for kept in [false, true] {
+        let (mut mailbox, _) = closed_after_one_job(true);
+        assert_eq!(mailbox.pin_away(), Ok(true));
+        mailbox.keep_warm(kept);
+        mailbox.detain().unwrap();
+        assert_eq!(mailbox.counts().pins_away, 1, "the one for which it was revived");
+        assert!(!mailbox.unpin_away().drained);
+        assert_eq!(mailbox.counts().pins_away, 0);
+        assert!(mailbox.release().drained);
+        assert_eq!((mailbox.is_drained(), mailbox.is_warm()), (!kept, kept));
+    }
 }
 
 /// A mailbox that takes its first `count` jobs. They may go at once: what is finished counts too.

@@ -4,7 +4,10 @@
 //! table is newer, and the job is resolved again: so a send that races with a deploy is re-routed, never dropped and never spinning.
 
 use std::future::Future;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use seral_core::id::Revision;
 use seral_core::id::Version;
@@ -21,6 +24,7 @@ use crate::inside;
 use crate::intake::Stage;
 use crate::job::Envelope;
 use crate::plane::DataPlane;
+use crate::pool_handle::Hold;
 use crate::pool_handle::PoolHandle;
 
 /// How a wait ended.
@@ -96,11 +100,14 @@ impl<J, O> DataPlane<J, O> {
         match refusal {
             Refusal::Full => Err((job, Obstacle::Full(Arc::clone(pool)))),
             _ if self.routes.load().revision != table.revision => Ok(Some(job)),
-            _ if job.is_pinned() => match self.admit_revived(job, pool) {
+            // Somebody else took what was left of the limit: to be resolved anew.
+            Refusal::Enough => Ok(Some(job)),
+            Refusal::Gate if job.is_pinned() => match self.admit_held(job, pool) {
                 Ok(()) => Ok(None),
-                Err(job) => Err((job, Obstacle::PinUnserved)),
+                Err((job, Refusal::Full)) => Err((job, Obstacle::Full(Arc::clone(pool)))),
+                Err((job, _)) => Err((job, Obstacle::PinUnserved)),
             },
-            _ => Err((job, Obstacle::NoVersion(table.revision))),
+            Refusal::Gate => Err((job, Obstacle::NoVersion(table.revision))),
         }
     }
 
@@ -123,14 +130,16 @@ impl<J, O> DataPlane<J, O> {
         }
     }
 
-    /// A job names a version that is drained: if its workers are still there, it is there for this job.
-    fn admit_revived(&self, job: Envelope<J, O>, pool: &Arc<PoolHandle<J, O>>) -> Result<(), Envelope<J, O>> {
-        if !pool.mailbox.revive() {
-            return Err(job);
+    /// A job names a version whose gate was shut just now: if that is drained and its workers are still there, it is there for this job.
+    fn admit_held(
+        &self,
+        job: Envelope<J, O>,
+        pool: &Arc<PoolHandle<J, O>>,
+    ) -> Result<(), (Envelope<J, O>, Refusal)> {
+        match Hold::of(pool) {
+            Some(_held) => self.admit_at(pool, job, inside::sender_to(self.place)),
+            None => Err((job, Refusal::Gate)),
         }
-        let admitted = self.admit_at(pool, job, Sender::Outside);
-        pool.mailbox.unpin_away();
-        admitted.map_err(|(job, _)| job)
     }
 
     /// Admits a new job to this pool. The job passes the fence under the lock of the mailbox, so that jobs of one key are in the fence
@@ -208,18 +217,30 @@ impl<J, O> DataPlane<J, O> {
         }
     }
 
-    /// Waits for room at this pool, keeping the place in the line. Gives the job back when it has to be resolved anew.
+    /// Waits for room at this pool, keeping the place in the line as long as the table sends the job there. Gives the job back when it has to be
+    /// resolved anew.
     async fn admit_when_room(
         &self,
         pool: &Arc<PoolHandle<J, O>>,
         mut job: Envelope<J, O>,
     ) -> Result<(), (Envelope<J, O>, Waited)> {
-        let mut room = pool.mailbox.room(Sender::Outside, job.is_pinned());
+        // A version is there for a job that names it as long as that waits for room: a drained one may be full of jobs behind their keys.
+        let is_pinned = job.is_pinned();
+        let held = if is_pinned { Hold::of(pool) } else { None };
+        if is_pinned && held.is_none() {
+            return Err((job, Waited::Enough));
+        }
+        let mut room = pool.mailbox.room(Sender::Outside, is_pinned);
         loop {
-            if self.until_deadline(job.deadline(), &mut room).await == Waited::TooLong {
+            let seen = self.routes.load().revision;
+            if !self.still_goes_to(pool, &mut job) {
+                return Err((job, Waited::Enough));
+            }
+            let wait = either(&mut room, self.routes.newer_than(seen, || false));
+            if self.until_deadline(job.deadline(), wait).await == Waited::TooLong {
                 return Err((job, Waited::TooLong));
             }
-            if self.turns_away() {
+            if self.turns_away() || !self.still_goes_to(pool, &mut job) {
                 return Err((job, Waited::Enough));
             }
             match self.admit_at(pool, job, Sender::Outside) {
@@ -230,6 +251,21 @@ impl<J, O> DataPlane<J, O> {
                 Err((back, Refusal::Full)) => job = back,
                 Err((back, _)) => return Err((back, Waited::Enough)),
             }
+        }
+    }
+
+    /// Whether the table of this moment sends a job to this pool, for whatever reason; or passes it on to it, if that is the current one.
+    fn still_goes_to(&self, pool: &Arc<PoolHandle<J, O>>, job: &mut Envelope<J, O>) -> bool {
+        let table = self.routes.load();
+        if job.route.is_by(table.revision) {
+            return true;
+        }
+        match table.resolve(job) {
+            Ok((found, reason)) if found.id == pool.id => {
+                job.set_route(table.revision, reason, pool.id);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -335,4 +371,14 @@ impl<J, O> DataPlane<J, O> {
 /// Whether a new job that may go to this pool would not have to wait: there is room, or it would go to another.
 fn has_room_or_enough<J, O>(pool: &PoolHandle<J, O>, from: Sender) -> bool {
     matches!(pool.mailbox.has_room(from, false), Ok(()) | Err(Refusal::Enough))
+}
+
+/// Ready when one of the two is.
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|task| match one.as_mut().poll(task) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => other.as_mut().poll(task),
+    })
+    .await;
 }

@@ -30,6 +30,11 @@ impl Agenda {
         self.0.retain(|(_, entered)| *entered != duty);
     }
 
+    /// Whether this duty is to be done some time.
+    pub(crate) fn has(&self, duty: Duty) -> bool {
+        self.0.iter().any(|(_, entered)| *entered == duty)
+    }
+
     /// When the next duty is to be done.
     pub(crate) fn next(&self) -> Option<Time> {
         self.0.first().map(|(at, _)| *at)

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seral_core::id::Version;
-use seral_core::time::Time;
 use seral_core::versions::Misuse;
+use seral_core::versions::State;
 use seral_core::versions::Verb;
 use seral_core::whose::Whose;
 
@@ -86,7 +86,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     }
 
     /// Moves waiting jobs from one version to another, uncharged: `move_waiting("1.0.0", "2.0.0")`, or only [some](Move::of). Returns how many. Jobs that name the one version,
-    /// also delayed ones and those behind their key, name the other from then on; jobs that run stay.
+    /// also delayed ones and those behind their key, name the other from then on. Jobs that run stay, and so do those that a pin ties to the one version: [unpin](Self::unpin)
+    /// them first. A job that is tried again goes by the table.
     ///
     /// If the future is dropped before it is ready, some of them have been moved.
     ///
@@ -121,18 +122,17 @@ pub struct Pinning<J, O> {
 impl<J: Send + Sync + 'static, O: Send + 'static> Pinning<J, O> {
     /// For so long, from now. Then the version can drain.
     pub fn lasting(self, time: Duration) -> Command<J, O, (), VerbError> {
-        let until = self.community.control.plane.now().after(time);
-        self.until(Some(until))
+        self.command().lasting(time)
     }
 
     /// Until it is [unpinned](Community::unpin). The version stays as long.
     pub fn forever(self) -> Command<J, O, (), VerbError> {
-        self.until(None)
+        self.command()
     }
 
-    fn until(self, until: Option<Time>) -> Command<J, O, (), VerbError> {
+    fn command(self) -> Command<J, O, (), VerbError> {
         let Self { community, whose, version } = self;
-        let verb = Verb::Pin { whose: whose.clone(), version: version.clone(), until };
+        let verb = Verb::Pin { whose: whose.clone(), version: version.clone(), until: None };
         community.choose(verb, whose, Some(version))
     }
 }
@@ -204,7 +204,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Move<J, O> {
         let Self { control, whose, signed, .. } = self;
         let plane = &control.plane;
         // So that it is not drained between two slices.
-        let held = Hold::of(&to);
+        let gone = || VerbError::NotRunning { version: to.version.clone(), state: State::Drained };
+        let held = Hold::of(&to).ok_or_else(gone)?;
         let wanted = |job: &Envelope<J, O>| whose.as_ref().is_none_or(|whose| whose.is_of(job));
         let moved = plane.move_waiting(&from, &to, wanted).await;
         drop(held);

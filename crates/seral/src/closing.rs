@@ -127,7 +127,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
             for pool in pools {
                 pool.mailbox.seal();
                 // Whatever pins hold it for will not come any more.
-                pool.let_go_of_all();
+                pool.set_holds(0);
             }
             if let Some(dispatcher) = self.control.dispatcher() {
                 let _ = dispatcher.cast(Message::Closed);

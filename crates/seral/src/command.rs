@@ -35,6 +35,8 @@ pub struct Command<J, O, T, E> {
     expected: Option<Revision>,
     signed: Signed,
     forced: bool,
+    /// How long a pin lasts from when it is set, if not for ever.
+    lasting: Option<Duration>,
     read: Box<dyn FnOnce(Option<Outcome>) -> Result<T, E> + Send>,
 }
 
@@ -50,6 +52,7 @@ impl<J, O, T, E> Command<J, O, T, E> {
             expected: None,
             signed: Signed::default(),
             forced: false,
+            lasting: None,
             read: Box::new(read),
         }
     }
@@ -157,6 +160,14 @@ impl<J, O> Command<J, O, Deployment, VerbError> {
     }
 }
 
+impl<J, O> Command<J, O, (), VerbError> {
+    /// Of a pin: for so long, from when it is set.
+    pub(crate) fn lasting(mut self, time: Duration) -> Self {
+        self.lasting = Some(time);
+        self
+    }
+}
+
 impl<J, O, T, E> IntoFuture for Command<J, O, T, E>
 where
     J: Send + Sync + 'static,
@@ -169,8 +180,11 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { control, what, expected, signed, forced, read } = self;
-            let (what, pool, planned) = (what?, None, None);
+            let Self { control, what, expected, signed, forced, lasting, read } = self;
+            let (mut what, pool, planned) = (what?, None, None);
+            if let (Verb::Pin { until, .. }, Some(time)) = (&mut what, lasting) {
+                *until = Some(control.plane.now().after(time));
+            }
             let call = |answer| {
                 Message::Call(Box::new(Call { what, expected, signed, forced, pool, planned, answer }))
             };

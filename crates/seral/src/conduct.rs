@@ -200,7 +200,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 return;
             };
             let entry = state.versions.find(&course.version).filter(|entry| entry.pool == course.pool);
-            let place = Place::of(entry.map(|entry| (entry.state, state.versions.share(&entry.version))));
+            let place = Place::of(
+                entry.map(|entry| (entry.state, state.versions.share(&entry.version), entry.limit)),
+            );
             let Some(Course { machine, .. }) = &mut state.course else { return };
             machine.follow(now, place, cause, finished)
         };

@@ -91,9 +91,8 @@ impl<J, O> DataPlane<J, O> {
     pub(crate) fn await_pinned(&self, version: &Version) -> Option<Arc<PoolHandle<J, O>>> {
         let table = self.routes.load();
         let pool = table.serving(version)?;
-        // One that is drained and kept is there for the job; the revival counts as its pin.
-        let is_there = pool.mailbox.pin_away().is_ok() || pool.mailbox.revive();
-        is_there.then(|| Arc::clone(pool))
+        pool.mailbox.pin_away().ok()?;
+        Some(Arc::clone(pool))
     }
 
     /// Places up to `max` delayed jobs that are due. Returns how many were.

@@ -116,15 +116,16 @@ impl<J, O> Deploy<J, O> {
     }
 
     /// A canary: of its share, or of all new jobs if it was given none, the version has at most so many at a time, waiting or running; the current
-    /// version gets the rest. Default = no limit.
+    /// version gets the rest. A job that is tried again at once, and the next job of a key, come in while the one before still counts: with a small number
+    /// they may go to the current version. Default = no limit.
     pub fn in_flight(mut self, jobs: u64) -> Self {
         self.limit = Limit::InFlight(jobs);
         self
     }
 
     /// What this version replaces has so much time to finish. Then what still waits there goes to the newest version, uncharged, and running jobs
-    /// are asked to make room: see [`JobContext::draining`](crate::JobContext::draining). Jobs that name the version stay. Default = it has as long
-    /// as it takes.
+    /// are asked to make room: see [`JobContext::draining`](crate::JobContext::draining). Jobs that name the version stay, and so does everything if
+    /// no version is current then. Default = it has as long as it takes.
     pub fn hand_back_after(mut self, time: Duration) -> Self {
         self.drain_within = Some(time);
         self

@@ -1,5 +1,6 @@
 //! Looks at a community and makes its view.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -48,7 +49,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             let versions: Vec<_> = state.versions.entries().iter().map(look).collect();
             let current = state.versions.current().map(|entry| entry.version.to_string());
             let rollout = state.course.as_ref().and_then(rollout_view);
-            (state.versions.revision().get(), current, versions, state.versions.standing().clone(), rollout)
+            (
+                state.versions.revision().get(),
+                current,
+                versions,
+                Arc::clone(state.versions.standing()),
+                rollout,
+            )
         };
         let unrouted = plane.unrouted.lock().len() as u64;
         let (delayed, next_due) = {

@@ -174,6 +174,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         self.perform(myself, actions).await?;
         for pool in pools {
             self.look_at(myself, pool).await?;
+            self.hold_for_pins(pool);
+            self.keep_cool_duty(pool);
             if self.control.state.lock().pools.get(&pool).is_none_or(|running| running.actor.is_none()) {
                 self.happened(myself, Fact::Ended(pool)).await?;
             }
@@ -212,7 +214,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         let state = self.control.state.lock();
         let entry =
             state.versions.find(version).filter(|entry| entry.is_warm() && entry.state != State::Current)?;
-        let running = state.pools.get(&entry.pool).is_some_and(|running| running.handle.has_running_worker());
+        let handle = state.pools.get(&entry.pool).map(|running| &running.handle);
+        // Drained just now: its workers leave, and none is to be waited for. The machine hears of it first, and says that it is gone.
+        if handle.is_some_and(|handle| handle.mailbox.is_drained()) {
+            return None;
+        }
+        let running = handle.is_some_and(|handle| handle.has_running_worker());
         (!running && !call.forced).then(|| Misuse::NoWorkers(version.clone()))
     }
 
@@ -238,7 +245,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         }
         let pool = {
             let state = self.control.state.lock();
-            let entry = state.versions.find(&version).filter(|entry| entry.state.is_warm());
+            let entry = state.versions.find(&version).filter(|entry| entry.is_warm());
             entry.and_then(|entry| state.pools.get(&entry.pool)).map(|running| Arc::clone(&running.handle))
         };
         let pool = pool.ok_or_else(|| ScaleError::NotRunning { version: version.clone() })?;
@@ -285,7 +292,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     /// the first leaves, the next may open. A mailbox that is drained already, or not any more, is news that comes first.
     async fn happened(&mut self, myself: &Myself<J, O>, fact: Fact) -> Result<(), ActorProcessingErr> {
         let cause = cause_of(&fact);
-        let mut steadied = Vec::new();
+        let mut detained = Detained(Vec::new());
         let mut actions = Vec::new();
         {
             let mut state = self.control.state.lock();
@@ -293,22 +300,20 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             for (pool, was) in entries.collect::<Vec<_>>() {
                 let Some(running) = state.pools.get(&pool) else { continue };
                 let handle = Arc::clone(&running.handle);
-                let is_steady = handle.mailbox.steady().is_ok();
+                let is_detained = handle.mailbox.detain().is_ok();
                 // Sealed without being drained: the community has been closed.
-                let is_known = is_steady || handle.mailbox.is_drained();
+                let is_known = is_detained || handle.mailbox.is_drained();
                 if is_known && matches!(was, State::Draining | State::Drained) {
                     actions.extend(state.versions.handle(whether_drained(&handle)));
                 }
-                if is_steady {
-                    steadied.push(handle);
+                if is_detained {
+                    detained.0.push(handle);
                 }
             }
             actions.extend(state.versions.handle(fact));
         }
         let performed = self.perform(myself, actions).await;
-        for handle in steadied {
-            handle.mailbox.unpin_away();
-        }
+        drop(detained);
         for pool in std::mem::take(&mut self.cooling) {
             self.cool(pool);
         }
@@ -384,6 +389,17 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     fn take_due(&self, now: Time) -> Option<Duty> {
         self.control.state.lock().agenda.take_due(now)
+    }
+}
+
+/// Pools that are not drained as long as this lives, whatever becomes of what is being done.
+struct Detained<J, O>(Vec<Arc<PoolHandle<J, O>>>);
+
+impl<J, O> Drop for Detained<J, O> {
+    fn drop(&mut self) {
+        for pool in &self.0 {
+            pool.mailbox.release();
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! There is no decision in here. A pool is started, a gate opened, a table published because the machine said so.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -94,6 +95,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         self.performing_since = self.plane().now();
         let mut from = self.plane().routes.load().revision;
         let mut by_itself = Vec::new();
+        // Many pins may end at once.
+        let mut let_go = BTreeSet::new();
         for action in actions {
             match action {
                 Action::Start(pool, version) => self.start(myself, pool, &version).await?,
@@ -122,8 +125,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                     self.enter_duty(time, Duty::Cool(pool));
                 }
                 Action::Cool(pool) => self.cooling.push(pool),
-                Action::Hold(pool) => self.with_handle(pool, PoolHandle::hold),
-                Action::LetGo(pool) => self.with_handle(pool, PoolHandle::let_go),
+                Action::Hold(pool) => self.hold_for_pins(pool),
+                Action::LetGo(pool) => {
+                    let_go.insert(pool);
+                }
                 Action::GiveUpPinned(pool) => {
                     self.with_handle(pool, |handle| self.plane().give_up_pinned(handle));
                 }
@@ -146,6 +151,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 }
             }
         }
+        for pool in let_go {
+            self.hold_for_pins(pool);
+        }
         for (what, signed) in by_itself {
             self.note_change(from, what, signed);
         }
@@ -160,6 +168,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             state.agenda.strike_out(Duty::Cool(pool));
             state.agenda.strike_out(Duty::Overdue(pool));
         }
+        handle.mailbox.keep_warm(!self.keep_warm_time(pool).is_zero());
         let _ = open(&handle.mailbox);
         handle.relent();
         handle.mailbox.resume();
@@ -170,10 +179,35 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         self.control.state.lock().agenda.enter(at, duty);
     }
 
+    /// A pool is held for as many pins as its version has.
+    pub(crate) fn hold_for_pins(&self, pool: PoolId) {
+        let (handle, pins) = {
+            let state = self.control.state.lock();
+            let Some(running) = state.pools.get(&pool) else { return };
+            let handle = Arc::clone(&running.handle);
+            let is_its_pool = state.versions.find(&handle.version).is_some_and(|entry| entry.pool == pool);
+            let pins = if is_its_pool { state.versions.standing().pins_of(&handle.version) } else { 0 };
+            (handle, pins)
+        };
+        handle.set_holds(pins);
+    }
+
     fn keep_warm_time(&self, pool: PoolId) -> Duration {
         let state = self.control.state.lock();
         let spec = state.pools.get(&pool).and_then(|running| running.spec.as_ref());
         spec.map_or(Duration::ZERO, |spec| spec.keep_warm)
+    }
+
+    /// A pool that is kept is to be cooled some time, also if a dispatcher failed before it wrote that down.
+    pub(crate) fn keep_cool_duty(&self, pool: PoolId) {
+        let time = self.keep_warm_time(pool);
+        let at = self.plane().now().after(time);
+        let mut state = self.control.state.lock();
+        if state.versions.entries().iter().any(|entry| entry.pool == pool && entry.kept)
+            && !state.agenda.has(Duty::Cool(pool))
+        {
+            state.agenda.enter(at, Duty::Cool(pool));
+        }
     }
 
     /// A pool is kept no longer. If a job came just before that names its version, its workers leave after that.
@@ -298,6 +332,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     /// Lets go of a pool that is over, and keeps its counts.
     fn fold(&self, state: &mut ControlState<J, O>, pool: PoolId) {
+        state.agenda.strike_out(Duty::Cool(pool));
+        state.agenda.strike_out(Duty::Overdue(pool));
         if let Some(running) = state.pools.remove(&pool) {
             let counters = &self.plane().counters;
             let tally = running.handle.tally();
@@ -311,6 +347,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         if state == State::Drained {
             // Once more, for the dispatcher may have found it drained when it began anew.
             let pool = self.control.state.lock().versions.find(&version).map(|entry| entry.pool);
+            if let Some(pool) = pool {
+                // A deadline belongs to one drain, and this one is done.
+                self.control.state.lock().agenda.strike_out(Duty::Overdue(pool));
+            }
             let handle = pool.and_then(|pool| self.control.handle(pool));
             if let Some(handle) = handle.filter(|handle| handle.mailbox.is_drained()) {
                 self.control.tell_pool(handle.id, PoolMessage::Drained);

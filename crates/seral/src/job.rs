@@ -160,6 +160,13 @@ impl<J, O> Envelope<J, O> {
         }
     }
 
+    /// Nothing ties it to a pool but what it names itself.
+    pub(crate) fn untie(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            extras.tied_to = NO_POOL;
+        }
+    }
+
     /// The pool that a pin on jobs like it ties it to, or to which it was moved.
     pub(crate) fn tied_to(&self) -> Option<PoolId> {
         Some(self.extras.as_ref()?.tied_to).filter(|pool| *pool != NO_POOL)

@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
@@ -96,19 +98,30 @@ impl<T: Queued> Mailbox<T> {
         self.wake(wakes);
     }
 
-    /// Counts a job that names this version and waits elsewhere, unless the version takes no such job any more.
+    /// Counts a job that names this version and waits elsewhere, or is about to come, unless the version takes no such job any more. One that is
+    /// warm is revived.
     pub(crate) fn pin_away(&self) -> Result<(), Refusal> {
-        self.machine.lock().pin_away()
+        let is_revived = self.machine.lock().pin_away()?;
+        if is_revived {
+            (self.tell)(Notice::Revived);
+        }
+        Ok(())
     }
 
-    /// Keeps it from being drained until [`unpin_away`](Self::unpin_away), unless it is too late.
-    pub(crate) fn steady(&self) -> Result<(), Drained> {
-        self.machine.lock().steady()
-    }
-
-    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone, or what [`steady`](Self::steady) was for is done.
+    /// A job counted by [`pin_away`](Self::pin_away) has come or is gone.
     pub(crate) fn unpin_away(&self) {
         let wakes = self.machine.lock().unpin_away();
+        self.wake(wakes);
+    }
+
+    /// Keeps it from being drained while somebody decides, until [`release`](Self::release). Nobody sees that.
+    pub(crate) fn detain(&self) -> Result<(), Drained> {
+        self.machine.lock().detain()
+    }
+
+    /// What [`detain`](Self::detain) was for is done.
+    pub(crate) fn release(&self) {
+        let wakes = self.machine.lock().release();
         self.wake(wakes);
     }
 
@@ -208,16 +221,6 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().keep_warm(kept);
     }
 
-    /// Lets jobs in again that name this version, if it is warm: `true`. Then the caller calls [`unpin_away`](Self::unpin_away) when its job has
-    /// been admitted, or not.
-    pub(crate) fn revive(&self) -> bool {
-        let is_revived = self.machine.lock().revive();
-        if is_revived {
-            (self.tell)(Notice::Revived);
-        }
-        is_revived
-    }
-
     /// Ends a mailbox that is warm, unless somebody holds it. The caller is not told that it is drained.
     pub(crate) fn cool(&self) -> Result<(), NotWarm> {
         let wakes = self.machine.lock().cool()?;
@@ -303,9 +306,7 @@ impl<T: Queued> Mailbox<T> {
 
     fn wake_some(&self, wakes: Wakes<Waker>) {
         wake_worker(wakes.worker);
-        for waker in wakes.others {
-            waker.wake();
-        }
+        wakes.others.into_iter().for_each(wake);
         if wakes.drained {
             (self.tell)(Notice::Drained);
         }
@@ -319,8 +320,13 @@ impl<T: Queued> Mailbox<T> {
 #[inline(always)]
 fn wake_worker(worker: Option<Waker>) {
     if let Some(worker) = worker {
-        worker.wake();
+        wake(worker);
     }
+}
+
+/// A waker may be anybody's code. A panic in it must not keep others from being woken, nor spread to whoever changed the mailbox.
+fn wake(waker: Waker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 /// A sender's wait for room; see [`Mailbox::room`]. It may be awaited again when the room was gone by the time the sender came, and

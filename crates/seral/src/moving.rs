@@ -1,7 +1,7 @@
 //! Moves waiting jobs from one version to another, because a person said so.
 //!
 //! Jobs that wait at the one go to the other, uncharged and ahead of newer ones; jobs that name the one and are delayed, or stand behind
-//! their key, name the other from then on. What runs stays. Each job is at every moment counted at one of the two.
+//! their key, name the other from then on. What runs stays, and what a pin ties to the one version. Each job is at every moment counted at one of the two.
 
 use std::sync::Arc;
 
@@ -30,13 +30,12 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
         }
         let mut moved = self.rename_in_fence(from, to, &wanted) + self.rename_delayed(from, to, &wanted);
         loop {
-            let jobs = from.mailbox.remove_up_to(SLICE, |job| wanted(job));
+            let table = self.routes.load_full();
+            let tied = |job: &Envelope<J, O>| job.pin().is_none() && table.is_tied(job, &from.version);
+            let jobs = from.mailbox.remove_up_to(SLICE, |job| wanted(job) && !tied(job));
             let count = jobs.len();
-            for job in jobs {
-                self.move_one(job, to);
-            }
+            moved += jobs.into_iter().map(|job| self.move_one(job, to)).filter(|moved| *moved).count();
             from.mailbox.arrived(count);
-            moved += count;
             if count < SLICE {
                 return moved;
             }
@@ -44,16 +43,20 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
         }
     }
 
-    fn move_one(&self, mut job: Envelope<J, O>, to: &Arc<PoolHandle<J, O>>) {
-        if let Some(pin) = job.extras.as_mut().and_then(|extras| extras.pin.as_mut()) {
-            *pin = to.version.clone();
+    /// Returns whether it was moved. If the other takes nothing any more, the job goes where it would have gone without this.
+    fn move_one(&self, mut job: Envelope<J, O>, to: &Arc<PoolHandle<J, O>>) -> bool {
+        let named = job.pin().cloned();
+        if named.is_some() {
+            job.extras_mut().pin = Some(to.version.clone());
         }
         let table = self.routes.load().revision;
         job.set_route(table, Reason::Moved, to.id);
-        if let Err(refused) = to.mailbox.readmit(job) {
-            // It is drained meanwhile: the job goes where the table sends it.
-            self.readmit(refused);
+        let Err(mut refused) = to.mailbox.readmit(job) else { return true };
+        if named.is_some() {
+            refused.extras_mut().pin = named;
         }
+        self.readmit(refused);
+        false
     }
 
     /// Jobs that stand behind their key and name the one version name the other from now on.
@@ -112,8 +115,7 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
 
 /// Lets this version wait for so many jobs. Returns for how many it does: none, if it takes none any more.
 fn hold<J, O>(pool: &PoolHandle<J, O>, jobs: usize) -> usize {
-    let waits = |_: &usize| pool.mailbox.pin_away().is_ok() || pool.mailbox.revive();
-    (0..jobs).take_while(waits).count()
+    (0..jobs).take_while(|_| pool.mailbox.pin_away().is_ok()).count()
 }
 
 fn let_go<J, O>(pool: &PoolHandle<J, O>, jobs: usize) {

@@ -20,6 +20,7 @@ use crate::intake::Stage;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;
 use crate::plane::DataPlane;
+use crate::pool_handle::Hold;
 use crate::pool_handle::PoolHandle;
 
 /// How a job enters a mailbox.
@@ -60,7 +61,10 @@ impl<J, O> DataPlane<J, O> {
                 let (pool, reason) = match found {
                     Ok(found) => found,
                     Err(NoRoute::PinUnserved) => return Err(Unservable(job)),
-                    Err(NoRoute::NoVersion) => break job,
+                    Err(NoRoute::NoVersion) => {
+                        job.untie();
+                        break job;
+                    }
                 };
                 job.set_route(table.revision, reason, pool.id);
                 match self.enter_at(pool, job, enter) {
@@ -107,16 +111,9 @@ impl<J, O> DataPlane<J, O> {
             }
         }
         let deadline = job.deadline();
-        let mut entered = enter(&pool.mailbox, job);
-        if let Err(refused) = entered {
-            // One that is drained and kept is there for a job that names it.
-            let is_revived = refused.is_pinned() && pool.mailbox.revive();
-            entered = if is_revived { enter(&pool.mailbox, refused) } else { Err(refused) };
-            if is_revived {
-                pool.mailbox.unpin_away();
-            }
-        }
-        entered?;
+        // One that is drained and kept is there for a job that names it.
+        let _held = if job.is_pinned() { Hold::of(pool) } else { None };
+        enter(&pool.mailbox, job)?;
         self.note_deadline_of(deadline);
         Ok(Placed::Onward)
     }

@@ -59,29 +59,18 @@ impl<J, O> PoolHandle<J, O> {
 
     // ---- pins ------------------------------------------------------------------------------------------------------
 
-    /// Keeps it from being drained, for a pin; also if it is drained and its workers are still there. Once all is sealed, there is nothing to keep.
-    pub(crate) fn hold(&self) {
+    /// From now on it is held for so many pins: it is not drained before they have ended. One that is drained and kept is revived; once all is sealed,
+    /// there is nothing to hold.
+    pub(crate) fn set_holds(&self, pins: usize) {
         let mut holds = self.holds.lock();
-        if self.mailbox.revive() || self.mailbox.steady().is_ok() {
+        while *holds < pins && self.mailbox.pin_away().is_ok() {
             *holds += 1;
         }
-    }
-
-    /// A pin for which it was held has ended.
-    pub(crate) fn let_go(&self) {
-        let mut holds = self.holds.lock();
-        if *holds > 0 {
-            *holds -= 1;
-            drop(holds);
-            self.mailbox.unpin_away();
-        }
-    }
-
-    /// All pins for which it was held have ended.
-    pub(crate) fn let_go_of_all(&self) {
-        while self.holds() > 0 {
-            self.let_go();
-        }
+        let ended = holds.saturating_sub(pins);
+        *holds -= ended;
+        // Not under the lock: whoever hears that it is drained may look here.
+        drop(holds);
+        (0..ended).for_each(|_| self.mailbox.unpin_away());
     }
 
     /// For how many pins it is held.
@@ -197,19 +186,20 @@ impl<J, O> PoolHandle<J, O> {
     }
 }
 
-/// Keeps a pool from being drained as long as it lives.
+/// Keeps a pool from being drained as long as it lives, and lets jobs in that name its version.
 pub(crate) struct Hold<'a, J, O>(&'a PoolHandle<J, O>);
 
 impl<'a, J, O> Hold<'a, J, O> {
-    pub(crate) fn of(pool: &'a PoolHandle<J, O>) -> Self {
-        pool.hold();
-        Self(pool)
+    /// `None` if the pool takes no such job any more.
+    pub(crate) fn of(pool: &'a PoolHandle<J, O>) -> Option<Self> {
+        pool.mailbox.pin_away().ok()?;
+        Some(Self(pool))
     }
 }
 
 impl<J, O> Drop for Hold<'_, J, O> {
     fn drop(&mut self) {
-        self.0.let_go();
+        self.0.mailbox.unpin_away();
     }
 }
 

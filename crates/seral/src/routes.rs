@@ -1,6 +1,8 @@
 //! The published routing table: read by every send without a lock, replaced whole by the dispatcher.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::pin::pin;
 
 use arc_swap::ArcSwap;
@@ -34,12 +36,13 @@ impl<P> Routes<P> {
     /// Replaces the table and wakes all who wait for it.
     pub(crate) fn publish(&self, table: RoutingTable<P>) {
         self.table.store(Arc::new(table));
-        self.changed.notify_waiters();
+        self.wake_all();
     }
 
     /// Wakes all who wait for a newer table, since there may be another reason not to wait any more.
     pub(crate) fn wake_all(&self) {
-        self.changed.notify_waiters();
+        // A waker may be anybody's code. A panic in it must not spread to whoever changed the table.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.changed.notify_waiters()));
     }
 
     /// Waits until the table is newer than `seen`, or `settled` says that there is no point in waiting.

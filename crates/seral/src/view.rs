@@ -27,7 +27,7 @@ pub enum VersionState {
     Current,
     /// It gets no new jobs, except those that name it, and finishes what it has.
     Draining,
-    /// It has finished everything; its workers are leaving.
+    /// It has finished everything; its workers are leaving, or are kept for a while.
     Drained,
     /// Its workers are gone.
     Retired,
