@@ -307,7 +307,7 @@ impl<W: Worker> Hired<W> {
 
     /// An attempt has not come to an output. Asks the worker, if it has not panicked, what should become of the job.
     fn look_into(&self, hand: &Hand<'_, W::Job, W::Output>, undone: &mut Undone, done: &mut Done) {
-        let Some(attempt) = hand.job().map(|job| job.attempt) else { return };
+        let Some(attempt) = hand.job().map(Envelope::attempt) else { return };
         let mut ask = |fault: &Fault| {
             catch(|| self.worker.retry(fault, attempt)).unwrap_or_else(|panicked| {
                 done.panicked = Some(format!("`retry` panicked: {}", panicked.text));

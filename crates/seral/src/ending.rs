@@ -85,7 +85,7 @@ impl<J, O> DataPlane<J, O> {
             None => "its version takes no jobs any more".to_owned(),
         };
         // The attempt that was to come is not made.
-        Death { cause: Cause::VersionGone, reason, version, attempts: job.attempt.get() - 1 }
+        Death { cause: Cause::VersionGone, reason, version, attempts: job.attempt().get() - 1 }
     }
 
     pub(crate) fn bury(&self, job: Envelope<J, O>, death: Death) {

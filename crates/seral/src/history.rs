@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::SystemTime;
 
+use seral_core::id::Attempt;
 use seral_core::id::Version;
 use seral_core::time::Time;
 use serde::Serialize;
@@ -45,13 +46,26 @@ impl fmt::Display for FailedAttempt {
 }
 
 /// The failed attempts at one job.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct History {
+    /// Which attempt the next one is, or the one that is being made.
+    pub(crate) attempt: Attempt,
     attempts: VecDeque<FailedAttempt>,
     /// When the first of the present attempts failed.
     failing_since: Option<Time>,
     /// The versions on which it has panicked since it was admitted, or replayed.
     panicked_on: Vec<Version>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            attempt: Attempt::FIRST,
+            attempts: VecDeque::new(),
+            failing_since: None,
+            panicked_on: Vec::new(),
+        }
+    }
 }
 
 impl History {

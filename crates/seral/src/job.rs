@@ -45,7 +45,6 @@ pub(crate) type Reply<O> = oneshot::Sender<Result<O, JobError>>;
 /// A job with everything that travels with it. It is moved, never copied: at every moment it is in exactly one place.
 pub(crate) struct Envelope<J, O> {
     pub(crate) id: JobId,
-    pub(crate) attempt: Attempt,
     /// When it was admitted, to some 20 ms. A letter that is replayed is admitted anew.
     pub(crate) admitted: Stamp,
     /// By which table it goes where it is, and why.
@@ -146,7 +145,19 @@ impl<O> Extras<O> {
 
 impl<J, O> Envelope<J, O> {
     pub(crate) fn new(id: JobId, admitted: Stamp, payload: J) -> Self {
-        Self { id, attempt: Attempt::FIRST, admitted, route: Route::default(), payload, extras: None }
+        Self { id, admitted, route: Route::default(), payload, extras: None }
+    }
+
+    /// Which attempt the next one is, or the one that is being made. It is in the history, since a job without one is at its first.
+    pub(crate) fn attempt(&self) -> Attempt {
+        let history = self.extras.as_ref().and_then(|extras| extras.history.as_ref());
+        history.map_or(Attempt::FIRST, |history| history.attempt)
+    }
+
+    pub(crate) fn set_attempt(&mut self, attempt: Attempt) {
+        if attempt != self.attempt() {
+            self.extras_mut().history.get_or_insert_default().attempt = attempt;
+        }
     }
 
     /// It was resolved to this pool, by this table and for this reason.
@@ -224,7 +235,7 @@ impl<J, O> Envelope<J, O> {
     pub(crate) fn facts(&self) -> JobFacts {
         let facts = JobFacts {
             id: self.id,
-            attempt: self.attempt,
+            attempt: Attempt::FIRST,
             admitted: self.admitted,
             route: self.route,
             deadline: None,
@@ -232,7 +243,12 @@ impl<J, O> Envelope<J, O> {
         };
         match &self.extras {
             None => facts,
-            Some(extras) => JobFacts { deadline: extras.deadline, rare: extras.rare_facts(), ..facts },
+            Some(extras) => JobFacts {
+                attempt: self.attempt(),
+                deadline: extras.deadline,
+                rare: extras.rare_facts(),
+                ..facts
+            },
         }
     }
 

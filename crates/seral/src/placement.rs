@@ -157,7 +157,7 @@ impl<J, O> DataPlane<J, O> {
     pub(crate) fn hand_back(&self, job: Envelope<J, O>, reason: HandBackReason) {
         self.counters.handed_back.fetch_add(1, Relaxed);
         let (key, pin) = (job.key().cloned(), job.pin().cloned());
-        let (id, attempt) = (job.id, job.attempt);
+        let (id, attempt) = (job.id, job.attempt());
         let payload = job.finish(Err(JobError::HandedBack));
         self.handed_back.lock().push(HandedBack { job: payload, id, key, pin, attempt, reason });
     }

@@ -130,13 +130,13 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
         let reason = if is_fault { self.note_fault(desk, &mut job, trouble) } else { String::new() };
         match self.decide(&job, failure) {
             Disposition::Again { attempt, delay } => {
-                job.attempt = attempt;
+                job.set_attempt(attempt);
                 self.again(job, delay);
             }
             Disposition::Discard => self.discard(job, reason),
             Disposition::Cancel => self.end_cancelled(job),
             Disposition::DeadLetter(cause) => {
-                let attempts = job.attempt.get();
+                let attempts = job.attempt().get();
                 self.bury(job, Death { cause, reason, version: Some(desk.version().clone()), attempts });
             }
         }
@@ -147,7 +147,7 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
     /// Tells of a failed attempt and writes it into the job's history. Returns how it failed.
     fn note_fault(&self, desk: &Desk<J, O>, job: &mut Envelope<J, O>, trouble: Trouble) -> String {
         let failed = FailedAttempt {
-            number: job.attempt.get(),
+            number: job.attempt().get(),
             version: desk.version().to_string(),
             worker: desk.worker.get(),
             at: self.root.clock.by_calendar(),
@@ -161,7 +161,7 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
         self.tell(|community| Event::AttemptFailed {
             community,
             job: job.id,
-            attempt: job.attempt,
+            attempt: job.attempt(),
             version: desk.version().clone(),
             worker: desk.worker,
             fault: line,
@@ -181,10 +181,10 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
         let since =
             extras.and_then(|extras| extras.history.as_ref()).and_then(|history| history.failing_since());
         policy.decide(Trial {
-            attempt: job.attempt,
+            attempt: job.attempt(),
             failure,
             failing_for: since.map_or(Duration::ZERO, |since| self.now().since(since)),
-            draw: retry::draw(policy.seed_given().unwrap_or(self.seed), job.id, job.attempt),
+            draw: retry::draw(policy.seed_given().unwrap_or(self.seed), job.id, job.attempt()),
         })
     }
 

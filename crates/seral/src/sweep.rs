@@ -45,7 +45,7 @@ impl<J, O> DataPlane<J, O> {
         let give_up = |job: Envelope<J, O>| {
             let version = Some(pool.version.clone());
             let reason = format!("version {} cannot keep its workers running", pool.version);
-            let attempts = job.attempt.get() - 1;
+            let attempts = job.attempt().get() - 1;
             self.bury(job, Death { cause: Cause::VersionBroken, reason, version, attempts });
         };
         self.end_waiting(|job| job.pin() == Some(&pool.version), give_up);

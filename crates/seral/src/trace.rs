@@ -57,7 +57,7 @@ where
     O: Send + 'static,
 {
     let sender = job.extras.as_ref().and_then(|extras| extras.sender.as_deref());
-    let is_child = job.attempt == Attempt::FIRST && sender.is_some_and(|sender| !sender.is_of_worker);
+    let is_child = job.attempt() == Attempt::FIRST && sender.is_some_and(|sender| !sender.is_of_worker);
     let sender = sender.map(|sender| &sender.span);
     let parent = sender.filter(|_| is_child).and_then(Span::id);
     let span = tracing::info_span!(
@@ -68,7 +68,7 @@ where
         version = %chair.desk().version(),
         worker = chair.desk().worker.get(),
         job = job.id.get(),
-        attempt = job.attempt.get(),
+        attempt = job.attempt().get(),
         key = job.key().map(tracing::field::display),
     );
     if let Some(sender) = sender.filter(|_| !is_child) {
