@@ -15,6 +15,7 @@ use seral::rollout::Phase;
 use seral::view::VersionState;
 
 use crate::choices::ran_on;
+use crate::keep_warm::kept;
 use crate::kit::Act;
 use crate::kit::Floor;
 use crate::kit::Job;
@@ -36,19 +37,6 @@ async fn small(room: usize) -> (Ecosystem, Community<Job, u64>, Floor) {
     let shop = Ecosystem::new("shop");
     let orders = shop.community("orders").mailbox(room).await.unwrap();
     orders.deploy("1.0.0", floor.pool(1)).await.unwrap();
-    (shop, orders, floor)
-}
-
-/// Versions that are kept for a minute, with 1.0.0 drained by 2.0.0.
-async fn kept() -> (Ecosystem, Community<Job, u64>, Floor) {
-    let floor = Floor::new();
-    let shop = Ecosystem::new("shop");
-    let orders = shop.community("orders").await.unwrap();
-    for version in ["1.0.0", "2.0.0"] {
-        orders.deploy(version, floor.pool(1).keep_warm(MINUTE)).await.unwrap();
-    }
-    orders.drained("1.0.0").await.unwrap();
-    settle().await;
     (shop, orders, floor)
 }
 

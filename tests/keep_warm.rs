@@ -21,7 +21,7 @@ use crate::kit::settle;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A community whose versions are kept for a minute, with 1.0.0 drained by 2.0.0.
-async fn kept() -> (Ecosystem, Community<Job, u64>, Floor) {
+pub(crate) async fn kept() -> (Ecosystem, Community<Job, u64>, Floor) {
     let floor = Floor::new();
     let shop = Ecosystem::new("shop");
     let orders = shop.community("orders").await.unwrap();
