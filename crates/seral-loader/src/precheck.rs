@@ -1,0 +1,121 @@
+//! Whether a file may be opened as a plugin, asked before it is.
+//!
+//! To open a library runs its code, and to open one that was truncated ends the process. So its bytes are looked at first: whether they are a
+//! whole library for this process, and by its note whether it is the plugin that is meant. That cannot tell whether its code was
+//! damaged; only the SHA-256 of the file can, so give it if it is known.
+
+use std::cmp::Ordering;
+use std::env::consts::OS;
+use std::fs;
+use std::io;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use seral_plugin::Abi;
+use seral_plugin::Note;
+use seral_plugin::PanicMode;
+use seral_worker::Version;
+
+use crate::elf;
+use crate::refused::Refused;
+use crate::sha256::Sha256;
+
+/// What a plugin must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The [fingerprint](seral_plugin::Schema) of the community's jobs.
+    pub schema_job: u64,
+    /// The fingerprint of its outputs.
+    pub schema_output: u64,
+    /// The version that is deployed.
+    pub version: Version,
+    /// Which file it is, if that is known.
+    pub sha256: Option<Sha256>,
+}
+
+/// A plugin that may be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// What it says of itself.
+    pub note: Note,
+    /// Which file it is.
+    pub sha256: Sha256,
+    /// How long it is.
+    pub bytes_len: usize,
+}
+
+/// Reads a file, and decides whether it may be opened. Its bytes are returned: what lies at the path may be another file by now, so open a copy of
+/// these.
+///
+/// # Errors
+///
+/// It cannot be read, or is not what is expected.
+pub fn read(path: &Path, expected: &Expected) -> Result<(Checked, Vec<u8>), Refused> {
+    if !cfg!(target_os = "linux") {
+        return Err(Refused::Unsupported { os: OS });
+    }
+    let failed = |why: io::Error| {
+        let path = path.to_owned();
+        match why.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Refused::Missing { path },
+            ErrorKind::PermissionDenied => Refused::Unreadable { path },
+            why => Refused::Failed { path, why },
+        }
+    };
+    // Before it is opened: to open a pipe waits for somebody who writes into it.
+    let kind = fs::metadata(path).map_err(failed)?.file_type();
+    if kind.is_dir() {
+        return Err(Refused::Directory { path: path.to_owned() });
+    }
+    if !kind.is_file() {
+        return Err(Refused::NotAFile { path: path.to_owned() });
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    Ok((check(&bytes, expected)?, bytes))
+}
+
+/// Decides whether a file with these bytes may be opened.
+///
+/// # Errors
+///
+/// It is not what is expected.
+pub fn check(bytes: &[u8], expected: &Expected) -> Result<Checked, Refused> {
+    let note = understood(elf::note(bytes)?)?;
+    is_expected(&note, expected)?;
+    let sha256 = Sha256::of(bytes);
+    if let Some(expected) = expected.sha256
+        && expected != sha256
+    {
+        return Err(Refused::OtherSha256 { expected, found: sha256 });
+    }
+    Ok(Checked { note, sha256, bytes_len: bytes.len() })
+}
+
+/// What a note says, if it is of the ABI of this process: that of another may have another form.
+fn understood(text: &[u8]) -> Result<Note, Refused> {
+    let damaged = |why| Refused::NoteDamaged { why };
+    let (expected, found) = (Abi::OWN, Abi::of_note(text).map_err(damaged)?);
+    match found.major.cmp(&expected.major) {
+        Ordering::Less => Err(Refused::AbiOlder { expected, found }),
+        Ordering::Greater => Err(Refused::AbiNewer { expected, found }),
+        Ordering::Equal => Note::parse(text).map_err(damaged),
+    }
+}
+
+fn is_expected(note: &Note, expected: &Expected) -> Result<(), Refused> {
+    if note.panic == PanicMode::Abort {
+        return Err(Refused::PanicAbort);
+    }
+    if note.schema_job != expected.schema_job {
+        return Err(Refused::OtherJob { expected: expected.schema_job, found: note.schema_job });
+    }
+    if note.schema_output != expected.schema_output {
+        return Err(Refused::OtherOutput { expected: expected.schema_output, found: note.schema_output });
+    }
+    if note.version != expected.version.as_str() {
+        let (expected, found) = (expected.version.clone(), Version::from(&note.version));
+        return Err(Refused::OtherVersion { expected, found });
+    }
+    Ok(())
+}
