@@ -207,7 +207,9 @@ async fn a_drain_that_is_done_takes_its_deadline_along() {
     }
     orders.unpin(Whose::tenant("acme")).await.unwrap();
     pass(MINUTE).await;
-    assert_eq!(orders.describe().version("2.0.0").unwrap().waiting, 2);
+    let view = orders.describe();
+    let v2 = view.version("2.0.0").unwrap();
+    assert_eq!((v2.running, v2.waiting), (2, 1), "none of the three was taken away");
     floor.open(6);
     orders.drained("2.0.0").await.unwrap();
     shop.shutdown(MINUTE).await;
