@@ -130,16 +130,22 @@ impl Roster {
         self.shares.free()
     }
 
-    /// A version whose workers are there and that was not left for its failures.
-    pub(crate) fn warm(&self, version: &Version) -> Result<usize, Answer> {
+    /// A version whose workers are there.
+    pub(crate) fn running(&self, version: &Version) -> Result<usize, Answer> {
         let Some(at) = self.find(version) else {
             return Err(Answer::Misused(Misuse::Unknown(version.clone())));
         };
         let entry = &self.entries[at];
-        if !entry.is_warm() {
-            return Err(Answer::Misused(Misuse::NotRunning(version.clone(), entry.state)));
+        if entry.is_warm() {
+            return Ok(at);
         }
-        if entry.quarantined { Err(Answer::Quarantined(version.clone())) } else { Ok(at) }
+        Err(Answer::Misused(Misuse::NotRunning(version.clone(), entry.state)))
+    }
+
+    /// A version whose workers are there and that was not left for its failures.
+    pub(crate) fn warm(&self, version: &Version) -> Result<usize, Answer> {
+        let at = self.running(version)?;
+        if self.entries[at].quarantined { Err(Answer::Quarantined(version.clone())) } else { Ok(at) }
     }
 
     fn table(&self) -> RoutingTable<PoolId> {

@@ -146,6 +146,16 @@ impl Versions {
         self.roster.find(version).map(|at| &self.roster.entries[at])
     }
 
+    /// The version from which waiting jobs can be moved, and the one to which: that one was not left for its failures.
+    ///
+    /// # Errors
+    ///
+    /// The answer of a verb that does not fit one of them.
+    pub fn movers(&self, from: &Version, to: &Version) -> Result<(&Entry, &Entry), Answer> {
+        let (from, to) = (self.roster.running(from)?, self.roster.warm(to)?);
+        Ok((&self.roster.entries[from], &self.roster.entries[to]))
+    }
+
     /// The share of new jobs that a version has: while it is ramped, what it was given; while it is current, what nobody else has.
     pub fn share(&self, version: &Version) -> Share {
         match self.roster.find(version) {

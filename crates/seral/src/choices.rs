@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seral_core::id::Version;
-use seral_core::versions::Misuse;
+use seral_core::versions::Entry;
 use seral_core::versions::State;
 use seral_core::versions::Verb;
 use seral_core::whose::Whose;
@@ -28,7 +28,7 @@ use crate::verb::Deployment;
 use crate::verb::Message;
 use crate::verb::Signed;
 use crate::verb::choice_answer;
-use crate::verb::misuse_error;
+use crate::verb::verb_error;
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// Ties some jobs to a version: `pin(Whose::tenant("acme"), "1.0.0").lasting(an_hour).await`. It says how long, or
@@ -186,17 +186,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Move<J, O> {
             return Err(VerbError::Invalid(why));
         }
         let state = self.control.state.lock();
-        let pool = |version: &Version, takes_jobs: bool| {
-            let unknown = || Misuse::Unknown(version.clone());
-            let entry = state.versions.find(version).ok_or_else(unknown).map_err(misuse_error)?;
-            if takes_jobs && entry.quarantined {
-                return Err(VerbError::Quarantined { version: version.clone() });
-            }
-            let gone = || misuse_error(Misuse::NotRunning(version.clone(), entry.state));
-            let running = state.pools.get(&entry.pool).filter(|_| entry.is_warm()).ok_or_else(gone)?;
-            Ok(Arc::clone(&running.handle))
-        };
-        Ok((pool(&self.from, false)?, pool(&self.to, true)?))
+        let (from, to) = state
+            .versions
+            .movers(&self.from, &self.to)
+            .map_err(|answer| verb_error(self.to.clone(), answer))?;
+        let pool = |entry: &Entry| state.pools.get(&entry.pool).map(|running| Arc::clone(&running.handle));
+        Ok((pool(from).ok_or(VerbError::Interrupted)?, pool(to).ok_or(VerbError::Interrupted)?))
     }
 
     async fn make(self) -> Result<usize, VerbError> {

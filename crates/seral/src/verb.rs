@@ -266,7 +266,8 @@ pub(crate) fn abort_answer(answer: Answer) -> Result<Vec<Version>, VerbError> {
     }
 }
 
-fn verb_error(version: Version, answer: Answer) -> VerbError {
+/// Why a verb about this version does not fit.
+pub(crate) fn verb_error(version: Version, answer: Answer) -> VerbError {
     match answer {
         Answer::Overtaken => VerbError::Overtaken { version },
         Answer::Quarantined(version) => VerbError::Quarantined { version },
@@ -279,7 +280,7 @@ fn verb_error(version: Version, answer: Answer) -> VerbError {
 }
 
 /// What the caller of a verb hears that does not fit, where the misuse says all.
-pub(crate) fn misuse_error(misuse: Misuse) -> VerbError {
+fn misuse_error(misuse: Misuse) -> VerbError {
     match misuse {
         Misuse::Unknown(version) => VerbError::Unknown { version },
         Misuse::NotRunning(version, state) => VerbError::NotRunning { version, state },
