@@ -175,7 +175,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         for pool in pools {
             self.look_at(myself, pool).await?;
             self.hold_for_pins(pool);
-            self.keep_cool_duty(pool);
+            self.see_to_kept(pool);
             if self.control.state.lock().pools.get(&pool).is_none_or(|running| running.actor.is_none()) {
                 self.happened(myself, Fact::Ended(pool)).await?;
             }

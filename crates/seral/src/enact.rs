@@ -198,15 +198,18 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         spec.map_or(Duration::ZERO, |spec| spec.keep_warm)
     }
 
-    /// A pool that is kept is to be cooled some time, also if a dispatcher failed before it wrote that down.
-    pub(crate) fn keep_cool_duty(&self, pool: PoolId) {
-        let time = self.keep_warm_time(pool);
-        let at = self.plane().now().after(time);
-        let mut state = self.control.state.lock();
-        if state.versions.entries().iter().any(|entry| entry.pool == pool && entry.kept)
-            && !state.agenda.has(Duty::Cool(pool))
-        {
-            state.agenda.enter(at, Duty::Cool(pool));
+    /// A pool that is kept is to be cooled some time, and one that is not, now: also if a dispatcher failed before it did that, or wrote it down.
+    pub(crate) fn see_to_kept(&self, pool: PoolId) {
+        let (is_kept, has_duty) = {
+            let state = self.control.state.lock();
+            let is_kept = state.versions.entries().iter().any(|entry| entry.pool == pool && entry.kept);
+            (is_kept, state.agenda.has(Duty::Cool(pool)))
+        };
+        let is_warm = self.control.handle(pool).is_some_and(|handle| handle.mailbox.is_warm());
+        if is_kept && !has_duty {
+            self.enter_duty(self.keep_warm_time(pool), Duty::Cool(pool));
+        } else if is_warm && !is_kept {
+            self.cool(pool);
         }
     }
 
@@ -243,7 +246,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             }
         };
         let handle = Arc::new(PoolHandle::new(id, version.clone(), spec.size, self.mailbox(id)));
-        handle.mailbox.keep_warm(!spec.keep_warm.is_zero());
         let arguments = PoolArguments {
             plane: Arc::clone(self.plane()),
             pool: Arc::clone(&handle),
