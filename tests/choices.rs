@@ -383,3 +383,21 @@ async fn a_retry_avoids_a_version_on_which_the_job_panicked() {
     assert!(letters[1].panicked && letters[1].route.contains("panicked on another version"), "{letters:?}");
     shop.shutdown(MINUTE).await;
 }
+
+/// A version is of one community: what names it elsewhere means another, or none.
+#[tokio::test(start_paused = true)]
+async fn a_job_sent_to_another_community_inherits_the_tenant_and_no_pin() {
+    let shop = Ecosystem::new("shop");
+    let returns = shop.community::<(), Option<String>>("returns").await.unwrap();
+    let whose = |(): (), cx: JobContext| async move { Ok(cx.header("tenant").map(str::to_owned)) };
+    returns.deploy("1.0.0", Pool::of_fn(1, whose)).await.unwrap();
+    let orders = shop.community::<(), Option<String>>("orders").await.unwrap();
+    let sends = move |(): (), cx: JobContext| {
+        let returns = returns.clone();
+        async move { Ok(returns.submit(()).inherit(&cx).await?.await?) }
+    };
+    orders.deploy("2.0.0", Pool::of_fn(1, sends)).await.unwrap();
+    let sent = orders.submit(()).pin("2.0.0").tenant("acme").await.unwrap();
+    assert_eq!(sent.await, Ok(Some("acme".to_owned())));
+    shop.shutdown(MINUTE).await;
+}

@@ -256,3 +256,18 @@ async fn without_another_version_the_deadline_of_a_drain_takes_nothing_away() {
     assert_eq!(orders.drained("1.0.0").await.unwrap().done, 5);
     shop.shutdown(MINUTE).await;
 }
+
+/// It comes in as any other job does, also where a version takes a few only.
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_pin_has_ended_counts_as_others_do_against_the_limit_of_a_canary() {
+    let (shop, orders, floor) = community(1).await;
+    orders.pin(Whose::tenant("acme"), "1.0.0").forever().await.unwrap();
+    let was_tied = orders.submit(job(1, Act::SnoozeOnce)).tenant("acme").await.unwrap();
+    settle().await;
+    orders.unpin(Whose::tenant("acme")).await.unwrap();
+    orders.deploy("2.0.0", floor.pool(1)).first(1).await.unwrap();
+    orders.ask(job(2, Act::Do)).await.unwrap();
+    was_tied.await.unwrap();
+    assert_eq!([ran_on(&floor, 2), ran_on(&floor, 1)], ["2.0.0", "1.0.0"]);
+    shop.shutdown(MINUTE).await;
+}

@@ -166,3 +166,29 @@ async fn a_shutdown_ends_kept_versions() {
     shop.shutdown(MINUTE).await;
     assert_eq!(state(&orders, "1.0.0").1, 0);
 }
+
+/// Nothing is waited for that would only come back to leave.
+#[tokio::test(start_paused = true)]
+async fn a_kept_version_whose_workers_are_down_ends_at_once_when_it_is_retired() {
+    crate::kit::hush();
+    let floor = Floor::new();
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community("orders").await.unwrap();
+    for version in ["1.0.0", "2.0.0"] {
+        orders.deploy(version, floor.pool(1).keep_warm(MINUTE)).await.unwrap();
+    }
+    for number in 0..2 {
+        let poison = orders.submit(job(number, Act::Panic)).pin("1.0.0").retry(RetryPolicy::attempts(1));
+        poison.await.unwrap().await.unwrap_err();
+        settle().await;
+    }
+    assert_eq!(
+        state(&orders, "1.0.0"),
+        (VersionState::Drained, 0, true),
+        "its worker waits to be started again"
+    );
+    orders.retire("1.0.0").await.unwrap();
+    settle().await;
+    assert_eq!(state(&orders, "1.0.0"), (VersionState::Retired, 0, false));
+    shop.shutdown(MINUTE).await;
+}
