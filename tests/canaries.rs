@@ -1,6 +1,6 @@
 //! Canaries: a version that gets the first few jobs, or a few at a time, and no more.
 //!
-//! Seen failing: a limit that is not looked at; a refused job that waits instead of going to the current version.
+//! Seen failing: a version opened without its limit; a refused job that waits instead of going to the current version.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

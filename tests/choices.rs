@@ -1,6 +1,7 @@
 //! Pins, rules and moves: where some jobs go, whatever the shares say.
 //!
-//! Seen failing: a pin that does not hold the drain; a stamp of a pin that outlives it; a rule that outlives its version; `inherit` from outside.
+//! Seen failing: a pin that holds no drain, or never ends; a rule that outlives its version; `inherit` that passes no pin on, or to another community; a
+//! move that forgets jobs that name the version; a retry that avoids nothing; a route with the number of no table.
 
 use std::time::Duration;
 

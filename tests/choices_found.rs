@@ -1,4 +1,4 @@
-//! What a review of pins, kept versions, canaries and moves found: each test is named after what must hold, and failed before.
+//! What a review of pins, kept versions, canaries and moves found: each test is named after what must hold, and fails without its mending.
 
 use std::future::Future;
 use std::future::IntoFuture;

@@ -1,6 +1,7 @@
 //! What a version that is left has not finished in its time goes to the newest version, uncharged.
 //!
-//! Seen failing: a deadline that outlives the drain; waiting jobs that stay; a job that is charged for making room.
+//! Seen failing: a deadline that outlives the drain; waiting jobs that stay, by a deadline that recalls nothing or a recall that moves nothing; a running job that nobody asks; a
+//! job that is charged for making room.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;

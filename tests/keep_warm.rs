@@ -1,6 +1,6 @@
 //! Versions that are drained and kept for a while: a rollback finds their workers there.
 //!
-//! Seen failing: workers that leave though they are to be kept; a kept version that is not opened again; one that is kept for ever.
+//! Seen failing: a version that is kept for ever; a pin that does not revive; a pool without workers that is not told of its end.
 
 use std::time::Duration;
 
