@@ -7,7 +7,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`schema`] | [`Schema`]: the fingerprint of a type, known when it is compiled |
+//! | [`schema`] | [`Schema`](trait@Schema): the fingerprint of a type, known when it is compiled |
 //! | [`note`] | [`Note`], [`ElfNote`]: what a plugin says of itself, as text and as it lies in the file |
 
 pub mod schema;
@@ -19,3 +19,4 @@ pub use note::Note;
 pub use note::NoteError;
 pub use note::PanicMode;
 pub use schema::Schema;
+pub use seral_plugin_derive::Schema;

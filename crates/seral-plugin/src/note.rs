@@ -80,7 +80,7 @@ impl PanicMode {
 pub struct Note<Text = String> {
     /// The ABI that it was built for.
     pub abi: Abi,
-    /// The [fingerprint](crate::Schema) of its jobs.
+    /// The [fingerprint](trait@crate::Schema) of its jobs.
     pub schema_job: u64,
     /// The fingerprint of its outputs.
     pub schema_output: u64,

@@ -1,24 +1,67 @@
 //! The fingerprint of a type: whether two programs mean the same type, asked of a number.
 //!
 //! Each type has a canonical text: its name, and the fingerprints of its parts, as in `Vec<08c48207b56753d8>`. Its fingerprint is FNV-1a of that
-//! text, which is the same in each build and in each version of Rust. A type of one's own is written like this, with all that it is
-//! made of, in order; then another field makes another fingerprint:
+//! text, which is the same in each build and in each version of Rust.
+//!
+//! A type of one's own [derives](macro@crate::Schema) it. That writes the same as is written here by hand: all that the type is made of, in order, so that another
+//! field makes another fingerprint.
 //!
 //! ```
 //! use seral_plugin::Schema;
-//! use seral_plugin::schema::fingerprint;
 //!
+//! #[derive(Schema)]
 //! struct Order {
 //!     number: u64,
 //!     notes: Vec<String>,
 //! }
 //!
-//! impl Schema for Order {
-//!     const FINGERPRINT: u64 = fingerprint("Order", &[u64::FINGERPRINT, Vec::<String>::FINGERPRINT]);
+//! mod by_hand {
+//!     use seral_plugin::Schema;
+//!     use seral_plugin::schema::fingerprint;
+//!
+//!     pub struct Order {
+//!         number: u64,
+//!         notes: Vec<String>,
+//!     }
+//!
+//!     impl Schema for Order {
+//!         const FINGERPRINT: u64 = {
+//!             let number = fingerprint("number", &[u64::FINGERPRINT]);
+//!             let notes = fingerprint("notes", &[Vec::<String>::FINGERPRINT]);
+//!             fingerprint("struct Order", &[number, notes])
+//!         };
+//!     }
 //! }
+//!
+//! assert_eq!(Order::FINGERPRINT, by_hand::Order::FINGERPRINT);
 //! ```
+//!
+//! What is read owns itself, so references have none; `str` and `[T]` have one for the inside of a `Box` or a `Cow`. The hasher of a map or a set does not
+//! count.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::net::SocketAddrV4;
+use std::net::SocketAddrV6;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::SystemTime;
 
 /// A type of jobs or outputs that has a fingerprint.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no fingerprint",
+    note = "a type of your own gets one by `#[derive(Schema)]`; put one of another crate into a struct whose fingerprint you write by hand"
+)]
 pub trait Schema {
     /// The same for the same type, and another for another.
     const FINGERPRINT: u64;
@@ -70,14 +113,68 @@ macro_rules! by_name {
     };
 }
 
-by_name!((), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, String);
+by_name!(
+    (),
+    bool,
+    char,
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize,
+    f32,
+    f64,
+    str,
+    String
+);
+by_name!(Duration, SystemTime, PathBuf);
+by_name!(IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6);
 
-impl<T: Schema> Schema for Vec<T> {
-    const FINGERPRINT: u64 = fingerprint("Vec", &[T::FINGERPRINT]);
+macro_rules! non_zero {
+    ($($type:ty),*) => {
+        $(impl Schema for NonZero<$type> {
+            const FINGERPRINT: u64 = fingerprint("NonZero", &[<$type>::FINGERPRINT]);
+        })*
+    };
 }
 
-impl<T: Schema> Schema for Option<T> {
-    const FINGERPRINT: u64 = fingerprint("Option", &[T::FINGERPRINT]);
+non_zero!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize);
+
+macro_rules! by_parts {
+    ($($type:ident<$($part:ident),*>),*) => {
+        $(impl<$($part: Schema),*> Schema for $type<$($part),*> {
+            const FINGERPRINT: u64 = fingerprint(stringify!($type), &[$($part::FINGERPRINT),*]);
+        })*
+    };
+}
+
+by_parts!(Option<T>, Result<T, E>, Vec<T>, VecDeque<T>, BTreeSet<T>, BTreeMap<K, V>, PhantomData<T>);
+
+impl<T: Schema, S> Schema for HashSet<T, S> {
+    const FINGERPRINT: u64 = fingerprint("HashSet", &[T::FINGERPRINT]);
+}
+
+impl<K: Schema, V: Schema, S> Schema for HashMap<K, V, S> {
+    const FINGERPRINT: u64 = fingerprint("HashMap", &[K::FINGERPRINT, V::FINGERPRINT]);
+}
+
+impl<T: Schema + ?Sized> Schema for Box<T> {
+    const FINGERPRINT: u64 = fingerprint("Box", &[T::FINGERPRINT]);
+}
+
+impl<T: Schema + ToOwned + ?Sized> Schema for Cow<'_, T> {
+    const FINGERPRINT: u64 = fingerprint("Cow", &[T::FINGERPRINT]);
+}
+
+impl<T: Schema> Schema for [T] {
+    const FINGERPRINT: u64 = fingerprint("slice", &[T::FINGERPRINT]);
 }
 
 impl<T: Schema, const LEN: usize> Schema for [T; LEN] {
@@ -103,8 +200,6 @@ tuples!(A B C D E F G H);
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
@@ -128,7 +223,6 @@ mod tests {
             u16::FINGERPRINT,
             i8::FINGERPRINT,
             usize::FINGERPRINT,
-            String::FINGERPRINT,
             <()>::FINGERPRINT,
             <(u8,)>::FINGERPRINT,
             <(u8, u16)>::FINGERPRINT,
@@ -146,6 +240,37 @@ mod tests {
             <[u16; 2]>::FINGERPRINT,
             <[[u8; 2]; 1]>::FINGERPRINT,
             <[[u8; 1]; 2]>::FINGERPRINT,
+            Box::<u8>::FINGERPRINT,
+            Box::<[u8]>::FINGERPRINT,
+            Box::<str>::FINGERPRINT,
+            Cow::<str>::FINGERPRINT,
+            Cow::<[u8]>::FINGERPRINT,
+            str::FINGERPRINT,
+            String::FINGERPRINT,
+            NonZero::<u8>::FINGERPRINT,
+            NonZero::<i8>::FINGERPRINT,
+            VecDeque::<u8>::FINGERPRINT,
+            BTreeSet::<u8>::FINGERPRINT,
+            HashSet::<u8>::FINGERPRINT,
+            PhantomData::<u8>::FINGERPRINT,
+            Result::<u8, u8>::FINGERPRINT,
+            Result::<u8, u16>::FINGERPRINT,
+            Result::<u16, u8>::FINGERPRINT,
+            BTreeMap::<u8, u8>::FINGERPRINT,
+            BTreeMap::<u8, u16>::FINGERPRINT,
+            BTreeMap::<u16, u8>::FINGERPRINT,
+            HashMap::<u8, u8>::FINGERPRINT,
+            HashMap::<u8, u16>::FINGERPRINT,
+            HashMap::<u16, u8>::FINGERPRINT,
+            Duration::FINGERPRINT,
+            SystemTime::FINGERPRINT,
+            PathBuf::FINGERPRINT,
+            IpAddr::FINGERPRINT,
+            Ipv4Addr::FINGERPRINT,
+            Ipv6Addr::FINGERPRINT,
+            SocketAddr::FINGERPRINT,
+            SocketAddrV4::FINGERPRINT,
+            SocketAddrV6::FINGERPRINT,
         ];
         assert_eq!(BTreeSet::from(fingerprints).len(), fingerprints.len());
     }
