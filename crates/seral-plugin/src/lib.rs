@@ -9,10 +9,13 @@
 //! |---|---|
 //! | [`schema`] | [`Schema`](trait@Schema): the fingerprint of a type, known when it is compiled |
 //! | [`note`] | [`Note`], [`ElfNote`]: what a plugin says of itself, as text and as it lies in the file |
+//! | [`codec`] | [`encode`](codec::encode), [`decode`](codec::decode): jobs and outputs as the bytes that pass between the two |
 
 pub mod schema;
 pub mod note;
+pub mod codec;
 
+pub use codec::CodecError;
 pub use note::Abi;
 pub use note::ElfNote;
 pub use note::Note;
