@@ -134,6 +134,14 @@ enum KeyForm {
 }
 
 impl Key {
+    /// The number, if it is one.
+    pub fn as_number(&self) -> Option<u64> {
+        match &self.0 {
+            KeyForm::Number(number) => Some(*number),
+            KeyForm::Text(_) => None,
+        }
+    }
+
     /// A number that is the same for equal keys and seldom for others: to choose one of a few locks by. Cheap, and no protection from keys that
     /// were chosen to meet.
     pub fn spread(&self) -> u64 {

@@ -74,6 +74,16 @@ impl Route {
         Self((revision.get() as u32) << REASON_BITS | reason as u32)
     }
 
+    /// The four bytes, to be kept elsewhere.
+    pub const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// The route of these four bytes.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// Whether it is by the table of this number.
     pub fn is_by(self, revision: Revision) -> bool {
         Self::new(revision, self.reason()) == self

@@ -66,6 +66,16 @@ impl Stamp {
         Self(u32::from_le_bytes([a, b, c, d]))
     }
 
+    /// The four bytes, to be kept elsewhere.
+    pub const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// The stamp of these four bytes.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     /// How long ago it was at `now`, to a step.
     pub fn age(self, now: Time) -> Duration {
         let steps = Self::of(now).0.wrapping_sub(self.0);

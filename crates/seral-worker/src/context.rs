@@ -1,5 +1,6 @@
 //! What a worker is told about itself and the job in hand.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -28,6 +29,8 @@ pub trait Host: Send + Sync {
     fn worker(&self) -> WorkerId;
     /// The runtime's clock, which tests may stop and advance.
     fn now(&self) -> Time;
+    /// Ready after this time, by that clock.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
     /// Whether this job, in the worker's hand, is asked to end early.
     fn is_cancelled(&self, job: JobId) -> bool;
     /// Ready once this job, in the worker's hand, is asked to end early.
@@ -38,6 +41,10 @@ pub trait Host: Send + Sync {
     fn draining(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
     /// Runs code that blocks on a thread where it may. Ready when it has run; a panic in it goes on in whoever waits.
     fn run_blocking(&self, code: Box<dyn FnOnce() + Send>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// For runtimes that offer more than this: themselves.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
 }
 
 /// What a worker is told when it starts.
@@ -60,6 +67,23 @@ impl StartContext {
     /// The worker's number. A worker that is started again after a failure keeps it.
     pub fn worker(&self) -> WorkerId {
         self.host.worker()
+    }
+
+    /// The runtime's clock: the time since the ecosystem began, which tests may stop and advance.
+    pub fn now(&self) -> Time {
+        self.host.now()
+    }
+
+    /// Waits for so long, by the runtime's clock.
+    ///
+    /// Cancel safe: nothing is lost when the future is dropped.
+    pub async fn sleep(&self, time: Duration) {
+        self.host.sleep(time).await;
+    }
+
+    /// For runtimes: what is behind it.
+    pub fn host(&self) -> &Arc<dyn Host> {
+        &self.host
     }
 }
 
@@ -122,6 +146,16 @@ impl JobContext {
         }
     }
 
+    /// For runtimes: what distinguishes the job.
+    pub fn facts(&self) -> &JobFacts {
+        &self.facts
+    }
+
+    /// For runtimes: what is behind it.
+    pub fn host(&self) -> &Arc<dyn Host> {
+        &self.host
+    }
+
     /// The job's number in its community. All attempts at a job have the same, so it serves to make effects idempotent.
     pub fn id(&self) -> JobId {
         self.facts.id
@@ -169,6 +203,18 @@ impl JobContext {
     /// By which routing table the job came to this version, and why.
     pub fn route(&self) -> Route {
         self.facts.route
+    }
+
+    /// The runtime's clock: the time since the ecosystem began, which tests may stop and advance.
+    pub fn now(&self) -> Time {
+        self.host.now()
+    }
+
+    /// Waits for so long, by the runtime's clock. Works in any worker, linked or loaded from a library, which has no timers of its own.
+    ///
+    /// Cancel safe: nothing is lost when the future is dropped.
+    pub async fn sleep(&self, time: Duration) {
+        self.host.sleep(time).await;
     }
 
     /// How long ago the job was admitted: what it waited, and what earlier attempts took. To some 20 ms, and for up to 104 days.

@@ -34,5 +34,6 @@ pub use seral_core::id::Version;
 pub use seral_core::id::WorkerId;
 pub use seral_core::routing::Reason;
 pub use seral_core::routing::Route;
+pub use seral_core::time::Stamp;
 pub use seral_core::time::Time;
 pub use seral_core::whose::Header;

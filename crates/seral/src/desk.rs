@@ -390,6 +390,10 @@ impl<J: Send + Sync, O: Send> Host for Desk<J, O> {
         self.clock.now()
     }
 
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(time))
+    }
+
     fn is_cancelled(&self, job: JobId) -> bool {
         self.is_asked_to_end(job)
     }
