@@ -454,3 +454,17 @@ async fn every_worker_is_closed_cleanly() {
 async fn an_ecosystem_without_communities_shuts_down_at_once() {
     assert!(Ecosystem::new("empty").shutdown(MINUTE).await.is_clean());
 }
+
+/// A timer of a deploy held what it was for as long as the deploy might have taken. Seen failing: that timer left to run.
+#[tokio::test(start_paused = true)]
+async fn when_an_ecosystem_has_ended_nothing_of_it_is_left() {
+    let before = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let (shop, orders, floor) = community(2).await;
+    orders.deploy("2.0.0", floor.pool(2)).await.unwrap();
+    orders.ask(job(1, Act::Do)).await.unwrap();
+    assert!(shop.shutdown(MINUTE).await.is_clean());
+    drop((shop, orders));
+    settle().await;
+    // One of them sees to it that this test does not hang.
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), before + 1);
+}

@@ -17,6 +17,7 @@ use ractor::SupervisionEvent;
 use seral_core::id::PoolId;
 use seral_core::id::WorkerId;
 use seral_core::restart::RestartLog;
+use tokio::task::AbortHandle;
 
 use crate::cycle::Post;
 use crate::desk::Desk;
@@ -93,6 +94,17 @@ pub(crate) struct Supervision<J, O> {
     /// Workers that failed and wait to be started again.
     absent: HashMap<WorkerId, Record>,
     phase: Phase,
+    /// While the version loads.
+    deadline: Option<Deadline>,
+}
+
+/// A timer, which holds what it tells as long as it runs: so it ends when it is not needed any more.
+struct Deadline(AbortHandle);
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,15 +144,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
         myself: ActorRef<PoolMessage>,
         arguments: PoolArguments<J, O>,
     ) -> Result<Self::State, ActorProcessingErr> {
-        let phase = if arguments.is_loading {
-            myself.send_after(arguments.spec.start_deadline, || PoolMessage::StartDeadline);
-            Phase::Loading { missing: arguments.pool.size() }
+        let (phase, deadline) = if arguments.is_loading {
+            let deadline = myself.send_after(arguments.spec.start_deadline, || PoolMessage::StartDeadline);
+            (Phase::Loading { missing: arguments.pool.size() }, Some(Deadline(deadline.abort_handle())))
         } else {
-            Phase::Serving
+            (Phase::Serving, None)
         };
         // Hired in a handler, not here: whoever starts the pool waits for this function.
         myself.cast(PoolMessage::Hire).map_err(|_| "the pool ended before it began")?;
-        Ok(Supervision { arguments, members: HashMap::new(), absent: HashMap::new(), phase })
+        Ok(Supervision { arguments, members: HashMap::new(), absent: HashMap::new(), phase, deadline })
     }
 
     async fn handle(
@@ -246,6 +258,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
             *missing -= 1;
             if *missing == 0 {
                 self.phase = Phase::Serving;
+                self.deadline = None;
                 (self.arguments.report)(PoolReport::Started(self.arguments.pool.id));
             }
         }
