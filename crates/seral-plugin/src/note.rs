@@ -24,6 +24,12 @@ use crate::schema::digits;
 /// How long the text of a note is.
 pub const TEXT_LEN: usize = 512;
 
+/// The target that this crate is built for, as `x86_64-unknown-linux-gnu`.
+pub const TARGET: &str = env!("SERAL_PLUGIN_TARGET");
+
+/// The compiler that it is built by, as `1.95.0`.
+pub const RUSTC: &str = env!("SERAL_PLUGIN_RUSTC");
+
 /// The word that it begins with.
 const MAGIC: &str = "SERAL-PLUGIN";
 
@@ -237,6 +243,11 @@ impl ElfNote {
         copy(&mut bytes, 12, Self::OWNER.as_bytes());
         copy(&mut bytes, Self::TEXT_AT, text);
         Self(bytes)
+    }
+
+    /// The text in it.
+    pub const fn text(&self) -> &[u8] {
+        self.0.split_at(Self::TEXT_AT).1
     }
 
     /// Its bytes.
