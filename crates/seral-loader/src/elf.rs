@@ -8,6 +8,7 @@ use object::read::elf::Dyn;
 use object::read::elf::FileHeader;
 use object::read::elf::ProgramHeader;
 use object::read::elf::SectionHeader;
+use object::read::elf::Sym;
 use seral_plugin::ElfNote;
 
 use crate::refused::Damage;
@@ -57,6 +58,19 @@ pub(crate) fn note(bytes: &[u8]) -> Result<&[u8], Refused> {
     let programs = is_shared(header, bytes)?;
     is_whole(header, programs, bytes)?;
     only_note(programs, bytes)
+}
+
+/// Whether a library exports this symbol. One that was stripped of its table of sections may, and the loader of the system will tell.
+pub(crate) fn may_export(bytes: &[u8], symbol: &str) -> bool {
+    let symbols = Header::parse(bytes).and_then(|header| {
+        header.sections(NativeEndian, bytes)?.symbols(NativeEndian, bytes, elf::SHT_DYNSYM)
+    });
+    let Ok(symbols) = symbols else { return true };
+    let is_it = |it: &<Header as FileHeader>::Sym| {
+        !it.is_undefined(NativeEndian)
+            && it.name(NativeEndian, symbols.strings()).is_ok_and(|name| name == symbol.as_bytes())
+    };
+    symbols.is_empty() || symbols.iter().any(is_it)
 }
 
 fn damaged(what: Damage) -> Refused {

@@ -14,6 +14,8 @@ use std::path::Path;
 use seral_plugin::Abi;
 use seral_plugin::Note;
 use seral_plugin::PanicMode;
+use seral_plugin::note::TARGET;
+use seral_plugin::table::ENTRY;
 use seral_worker::Version;
 
 use crate::elf;
@@ -45,13 +47,13 @@ pub struct Checked {
     pub bytes_len: usize,
 }
 
-/// Reads a file, and decides whether it may be opened. Its bytes are returned: what lies at the path may be another file by now, so open a copy of
+/// Reads a file, and decides whether it is a plugin. Its bytes are returned: what lies at the path may be another file by now, so open a copy of
 /// these.
 ///
 /// # Errors
 ///
-/// It cannot be read, or is not what is expected.
-pub fn read(path: &Path, expected: &Expected) -> Result<(Checked, Vec<u8>), Refused> {
+/// It cannot be read, or is no plugin for this process.
+pub fn read(path: &Path) -> Result<(Checked, Vec<u8>), Refused> {
     if !cfg!(target_os = "linux") {
         return Err(Refused::Unsupported { os: OS });
     }
@@ -72,24 +74,26 @@ pub fn read(path: &Path, expected: &Expected) -> Result<(Checked, Vec<u8>), Refu
         return Err(Refused::NotAFile { path: path.to_owned() });
     }
     let bytes = fs::read(path).map_err(failed)?;
-    Ok((check(&bytes, expected)?, bytes))
+    Ok((check(&bytes)?, bytes))
 }
 
-/// Decides whether a file with these bytes may be opened.
+/// Decides whether a file with these bytes is a plugin for this process.
 ///
 /// # Errors
 ///
-/// It is not what is expected.
-pub fn check(bytes: &[u8], expected: &Expected) -> Result<Checked, Refused> {
+/// It is not.
+pub fn check(bytes: &[u8]) -> Result<Checked, Refused> {
     let note = understood(elf::note(bytes)?)?;
-    is_expected(&note, expected)?;
-    let sha256 = Sha256::of(bytes);
-    if let Some(expected) = expected.sha256
-        && expected != sha256
-    {
-        return Err(Refused::OtherSha256 { expected, found: sha256 });
+    if note.panic == PanicMode::Abort {
+        return Err(Refused::PanicAbort);
     }
-    Ok(Checked { note, sha256, bytes_len: bytes.len() })
+    if note.target != TARGET {
+        return Err(Refused::OtherTarget { expected: TARGET, found: note.target });
+    }
+    if !elf::may_export(bytes, ENTRY) {
+        return Err(Refused::NoEntry);
+    }
+    Ok(Checked { note, sha256: Sha256::of(bytes), bytes_len: bytes.len() })
 }
 
 /// What a note says, if it is of the ABI of this process: that of another may have another form.
@@ -103,19 +107,27 @@ fn understood(text: &[u8]) -> Result<Note, Refused> {
     }
 }
 
-fn is_expected(note: &Note, expected: &Expected) -> Result<(), Refused> {
-    if note.panic == PanicMode::Abort {
-        return Err(Refused::PanicAbort);
+impl Checked {
+    /// Decides whether it is the plugin that is meant.
+    ///
+    /// # Errors
+    ///
+    /// It is another.
+    pub fn is_expected(&self, expected: &Expected) -> Result<(), Refused> {
+        let Self { note, sha256, .. } = self;
+        if note.schema_job != expected.schema_job {
+            return Err(Refused::OtherJob { expected: expected.schema_job, found: note.schema_job });
+        }
+        if note.schema_output != expected.schema_output {
+            return Err(Refused::OtherOutput { expected: expected.schema_output, found: note.schema_output });
+        }
+        if note.version != expected.version.as_str() {
+            let (expected, found) = (expected.version.clone(), Version::from(&note.version));
+            return Err(Refused::OtherVersion { expected, found });
+        }
+        match expected.sha256 {
+            Some(expected) if expected != *sha256 => Err(Refused::OtherSha256 { expected, found: *sha256 }),
+            _ => Ok(()),
+        }
     }
-    if note.schema_job != expected.schema_job {
-        return Err(Refused::OtherJob { expected: expected.schema_job, found: note.schema_job });
-    }
-    if note.schema_output != expected.schema_output {
-        return Err(Refused::OtherOutput { expected: expected.schema_output, found: note.schema_output });
-    }
-    if note.version != expected.version.as_str() {
-        let (expected, found) = (expected.version.clone(), Version::from(&note.version));
-        return Err(Refused::OtherVersion { expected, found });
-    }
-    Ok(())
 }

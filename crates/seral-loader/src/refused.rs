@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use seral_plugin::Abi;
 use seral_plugin::NoteError;
+use seral_plugin::table::TableError;
 use seral_worker::Version;
 use thiserror::Error;
 
@@ -179,6 +180,85 @@ pub enum Refused {
         expected: Version,
         /// That of the plugin.
         found: Version,
+    },
+    /// It was built for another target.
+    #[error("expected a plugin for {expected}, found one for {found}; build it with `--target {expected}`")]
+    OtherTarget {
+        /// Of this process.
+        expected: &'static str,
+        /// Of the plugin.
+        found: String,
+    },
+    /// It has a note, and not the function that belongs to it.
+    #[error(
+        "expected a plugin with the symbol `seral_plugin_entry`, found none; export its worker with `export_worker!`, and do not strip its dynamic symbols"
+    )]
+    NoEntry,
+    /// The loader of the system did not open it, as when a function that it needs is nowhere.
+    #[error("expected a library that can be opened, found that it cannot ({why}); build it for this system")]
+    NotOpened {
+        /// What the loader said.
+        why: String,
+    },
+    /// Its initializers do not end well. They ran in a process that was there to try them.
+    #[error(
+        "expected a library whose initializers end well, found that a process that tried them did not ({why}); mend them"
+    )]
+    Initializer {
+        /// How that process ended.
+        why: String,
+    },
+    /// No copy of it could be written, to be opened.
+    #[error(
+        "expected to copy the library into the directory for temporary files, found an error ({why}); see to that, or set TMPDIR"
+    )]
+    NotCopied {
+        /// What the system said.
+        why: ErrorKind,
+    },
+    /// What was opened is not what was checked.
+    #[error(
+        "expected the plugin that was checked, found another one opened in its place; deploy it again from a file with another name"
+    )]
+    AnotherOpened,
+    /// Its table cannot be used.
+    #[error(
+        "expected a plugin with the table of ABI {}, found that {why}; build it with the seral-plugin of this program",
+        Abi::OWN
+    )]
+    Table {
+        /// What is wrong with it.
+        why: TableError,
+    },
+    /// It did not want to be used.
+    #[error("expected a plugin that can be used, found that {why}; see to that in the plugin")]
+    Unwilling {
+        /// What it said.
+        why: String,
+    },
+    /// No thread could be started to open it on.
+    #[error(
+        "expected a thread to open the library on, found an error ({why}); let the process have more threads"
+    )]
+    NoThread {
+        /// What the system said.
+        why: ErrorKind,
+    },
+    /// As many libraries are mapped as may be.
+    #[error(
+        "expected fewer than 512 libraries mapped, found {mapped}; start the process again before the next one, or load versions `isolated`"
+    )]
+    TooManyMapped {
+        /// How many.
+        mapped: usize,
+    },
+    /// Libraries have taken most of the thread keys of the process, of which there are 1,024.
+    #[error(
+        "expected 256 thread keys left for another library, found {left}, since each may take one for ever; start the process again before the next one"
+    )]
+    TooFewKeys {
+        /// How many are left.
+        left: usize,
     },
     /// It is another file.
     #[error(

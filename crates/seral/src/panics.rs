@@ -45,8 +45,8 @@ pub(crate) fn take_place() -> Option<String> {
     LAST_PLACE.try_with(RefCell::take).ok().flatten()
 }
 
-/// A panic is carried over to this thread, with its place.
-pub(crate) fn carry_place(place: Option<String>) {
+/// For runtimes: a panic is carried over to this thread, where it was at this place.
+pub fn carry_place(place: Option<String>) {
     let _ = LAST_PLACE.try_with(|last| last.replace(place));
 }
 

@@ -16,6 +16,7 @@ use seral_plugin::Abi;
 use seral_plugin::ElfNote;
 use seral_plugin::Note;
 use seral_plugin::PanicMode;
+use seral_plugin::note::TARGET;
 use seral_plugin::note::TEXT_LEN;
 
 pub(crate) const NOTE: Note<&str> = Note {
@@ -23,7 +24,7 @@ pub(crate) const NOTE: Note<&str> = Note {
     schema_job: 0xA,
     schema_output: 0xB,
     panic: PanicMode::Unwind,
-    target: "x86_64-unknown-linux-gnu",
+    target: TARGET,
     rustc: "1.95.0",
     name: "orders",
     version: "2.0.0",
@@ -44,7 +45,7 @@ pub(crate) fn path() -> &'static Path {
         let source = format!(
             "#[repr(C, align(4))] pub struct Note([u8; {len}]);
             #[used] #[unsafe(link_section = \"{section}\")] pub static NOTE: Note = Note({:?});
-            #[unsafe(no_mangle)] pub extern \"C\" fn length(number: u64) -> usize {{ number.to_string().len() }}",
+            #[unsafe(no_mangle)] pub extern \"C\" fn seral_plugin_entry(number: u64) -> usize {{ number.to_string().len() }}",
             note.as_bytes()
         );
         // Of another source, another file: so it is built once for many runs.

@@ -11,12 +11,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use proptest::prelude::*;
+use seral_loader::Checked;
 use seral_loader::Expected;
 use seral_loader::Refused;
 use seral_loader::Sha256;
-use seral_loader::precheck::check;
-use seral_loader::precheck::read;
+use seral_loader::precheck;
 use seral_plugin::PanicMode;
+use seral_plugin::note::TARGET;
 
 use crate::fixture::PT_DYNAMIC;
 use crate::fixture::PT_GNU_STACK;
@@ -33,12 +34,19 @@ use crate::fixture::renote;
 use crate::fixture::retype;
 use crate::fixture::text_at;
 
+/// Whether a file with these bytes is the plugin that is expected.
+fn check(bytes: &[u8], expected: &Expected) -> Result<Checked, Refused> {
+    let checked = precheck::check(bytes)?;
+    checked.is_expected(expected)?;
+    Ok(checked)
+}
+
 /// What is done to the plugin, and what is said about it then: `HERE` stands for the architecture, `LEN` for the length, `DAMAGED` for the
 /// beginning of what is said of each damage.
 type Fault = (fn(&mut Vec<u8>), &'static str);
 
 /// In the order in which they are looked for.
-const IN_ORDER: [Fault; 16] = [
+const IN_ORDER: [Fault; 18] = [
     (Vec::clear, "expected a library, found an empty file; build or copy it again"),
     (
         |bytes| put(bytes, 0, b"hello"),
@@ -77,6 +85,17 @@ const IN_ORDER: [Fault; 16] = [
     (
         |bytes| renote(bytes, |note| note.panic = PanicMode::Abort),
         "expected a plugin with panic=unwind, found panic=abort, by which its panics would end this process; remove `panic = \"abort\"` from its profile",
+    ),
+    (
+        |bytes| renote(bytes, |note| note.target = "wasm32-wasip2".into()),
+        "expected a plugin for TARGET, found one for wasm32-wasip2; build it with `--target TARGET`",
+    ),
+    (
+        |bytes| {
+            let entry = find(bytes, b"seral_plugin_entry");
+            put(bytes, entry, b"seral_plugin_exit_");
+        },
+        "expected a plugin with the symbol `seral_plugin_entry`, found none; export its worker with `export_worker!`, and do not strip its dynamic symbols",
     ),
     (
         |bytes| renote(bytes, |note| note.schema_job = 1),
@@ -215,6 +234,7 @@ fn says(bytes: &[u8], expected: &Expected, message: &str) {
         .replace("DAMAGED", "expected a whole library, found a damaged or truncated one")
         .replace("HERE", ARCH)
         .replace("LEN", &bytes.len().to_string())
+        .replace("TARGET", TARGET)
         .replace("SUM", &Sha256::of(bytes).to_string());
     let message = if message.contains("segment") {
         let loads = programs(bytes, PT_LOAD);
@@ -227,7 +247,7 @@ fn says(bytes: &[u8], expected: &Expected, message: &str) {
 
 #[test]
 fn a_plugin_that_is_expected_may_be_opened() {
-    let (checked, bytes) = read(fixture::path(), &expected()).unwrap();
+    let (checked, bytes) = precheck::read(fixture::path()).unwrap();
     assert_eq!(bytes, library());
     assert_eq!(checked.note.as_strs(), fixture::NOTE);
     assert_eq!(checked.bytes_len, bytes.len());
@@ -311,9 +331,9 @@ fn is_not_opened_cut(bytes: &[u8]) {
 
 #[test]
 fn a_program_is_not_opened() {
-    let (program, no_program) = (env::current_exe().unwrap(), read(fixture::path(), &expected()));
+    let (program, no_program) = (env::current_exe().unwrap(), precheck::read(fixture::path()));
     assert!(no_program.is_ok());
-    let refused = read(&program, &expected()).unwrap_err();
+    let refused = precheck::read(&program).unwrap_err();
     let message = "expected a shared library, found an executable; build it with `crate-type = [\"cdylib\"]`";
     assert_eq!(refused.to_string(), message);
 }
@@ -345,7 +365,7 @@ fn what_is_no_file_that_can_be_read_is_named_with_its_path() {
         ),
     ];
     for (path, message) in cases {
-        assert_eq!(read(path, &expected()).unwrap_err().to_string(), message);
+        assert_eq!(precheck::read(path).unwrap_err().to_string(), message);
     }
 }
 
@@ -355,7 +375,7 @@ fn a_file_that_may_not_be_read_is_named_with_its_path() {
     let path = env::temp_dir().join(format!("seral-unreadable-{}.so", std::process::id()));
     fs::write(&path, "not for you").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-    let refused = read(&path, &expected()).unwrap_err();
+    let refused = precheck::read(&path).unwrap_err();
     if fs::read(&path).is_err() {
         let message = format!(
             "expected a library that this process may read, found that it may not read {}; let its user read the file and enter the folders above",
