@@ -22,8 +22,10 @@ fn modules(lib: &str) -> Vec<String> {
 fn uses(source: &str) -> Vec<&str> {
     let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(""))
-        .filter(|name| name.starts_with(char::is_lowercase))
+        .map(|rest| (rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(""), rest))
+        // A macro is called by the crate's name, wherever its module is.
+        .filter(|(name, rest)| name.starts_with(char::is_lowercase) && !rest[name.len()..].starts_with('!'))
+        .map(|(name, _)| name)
         .collect()
 }
 

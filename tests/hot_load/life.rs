@@ -103,10 +103,8 @@ async fn a_library_that_is_not_the_one_that_is_deployed_is_refused_by_name() {
     says(&orders, "as before").await;
 
     orders.deploy("1.0.0", library().pool(1)).await.unwrap();
-    until(|| orders.describe().version("0.9.0").unwrap().workers == 0).await;
-    let revision = orders.describe().revision;
-    orders.deploy("1.0.0", library().pool(1)).await.unwrap();
-    assert_eq!(orders.describe().revision, revision, "the same file as the same version is no deploy");
+    let again = orders.deploy("1.0.0", library().pool(1)).await.unwrap();
+    assert_eq!(again.how, None, "the same file as the same version is no deploy");
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("padded.so");
     let mut bytes = fs::read(scripted()).unwrap();
@@ -130,6 +128,8 @@ async fn a_version_that_is_drained_is_shut_down_and_stays_mapped_or_is_unmapped(
         assert!(in_use.len() == 1 && in_use[0].in_use && in_use[0].bytes > 100_000, "{in_use:?}");
         assert_eq!(in_use[0].isolated, at == Where::Isolated);
 
+        let view = orders.describe().version(library.version()).unwrap().library.clone().unwrap();
+        assert_eq!((view.mapped, view.isolated), (in_use[0].bytes, at == Where::Isolated));
         let long = orders.submit(Task::Sleep(50)).await.unwrap();
         until(|| orders.describe().running == 1).await;
         orders.deploy("10.0.0", linked(1)).await.unwrap();
@@ -142,6 +142,8 @@ async fn a_version_that_is_drained_is_shut_down_and_stays_mapped_or_is_unmapped(
             }
             Where::Isolated => until(|| mapped_of(&library).is_empty()).await,
         }
+        let mapped = orders.describe().version(library.version()).unwrap().library.clone().unwrap().mapped;
+        assert_eq!(mapped, if at == Where::Resident { in_use[0].bytes } else { 0 });
         // It is loaded again, or taken into use again, for a rollback.
         orders.rollback().await.unwrap();
         says(&orders, "from the library again").await;

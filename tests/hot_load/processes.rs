@@ -2,6 +2,8 @@
 //!
 //! Seen failing: a library that is unmapped while code of it is still to run; one that is opened where it lies, or unchecked; no limit to what is loaded.
 
+#![allow(clippy::print_stdout, reason = "what was measured is for whoever asks for all loads")]
+
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
@@ -192,11 +194,8 @@ async fn isolated_versions_come_and_go_and_leave_nothing() {
             one().await;
         }
         let (kilobytes, tasks, rounds) = (resident_kilobytes(), threads(), times(1_000) as u64);
-        for round in 0..rounds {
+        for _ in 0..rounds {
             one().await;
-            if round % 50 == 0 {
-                println!("{round}: {}", resident_kilobytes());
-            }
         }
         let grown = resident_kilobytes().saturating_sub(kilobytes);
         println!("{rounds} rounds: {grown} kB more, {tasks} threads before, {} after", threads());
@@ -234,19 +233,14 @@ async fn what_is_loaded_has_a_limit_that_says_so() {
         return;
     }
     let path = plugin("own-runtime");
-    let (mut loads, refused) = (0, loop_until_refused(&path).await);
-    loads += refused.0;
-    println!("{loads} loads, then: {}", refused.1);
-    assert!((500..=768).contains(&loads), "{loads}");
-    assert!(
-        refused.1.contains("expected fewer than 512 libraries mapped, found 512")
-            || refused.1.contains("expected 256 thread keys left for another library"),
-        "{}",
-        refused.1
-    );
+    let (loads, refused) = load_until_refused(&path).await;
+    println!("{loads} loads, then: {refused}");
+    let is_limit = refused.contains("expected fewer than 512 libraries mapped, found 512")
+        || refused.contains("expected 256 thread keys left for another library");
+    assert!((500..=768).contains(&loads) && is_limit, "{loads} loads, then: {refused}");
 }
 
-async fn loop_until_refused(path: &std::path::Path) -> (usize, String) {
+async fn load_until_refused(path: &std::path::Path) -> (usize, String) {
     for loads in 0.. {
         let shop = Ecosystem::new("shop");
         let orders = community(&shop).await;

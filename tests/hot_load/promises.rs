@@ -27,6 +27,9 @@ use crate::host::open;
 use crate::host::scripted_as;
 use crate::host::until;
 
+/// How many jobs flow while versions come and go.
+const ALL: u64 = 4_000;
+
 /// Which jobs were done, and how often: told by the code that does them.
 type Done = Arc<Mutex<BTreeMap<u64, u32>>>;
 
@@ -78,6 +81,12 @@ fn task(number: u64, rng: &mut Rng) -> Task {
     }
 }
 
+/// So many jobs later, or when all have been sent.
+async fn flowed(orders: &Community<Task, String>, jobs: u64) {
+    let upto = (orders.describe().admitted + jobs).min(ALL);
+    until(|| orders.describe().admitted >= upto).await;
+}
+
 fn fate(end: &Result<String, JobError>) -> Fate {
     match end {
         Ok(_) => Fate::Done,
@@ -102,7 +111,7 @@ async fn each_job_has_one_end_whatever_kind_of_version_does_it() {
         async move {
             let (mut ledger, mut noted, mut handles) = (Ledger::new(), BTreeSet::new(), Vec::new());
             let mut rng = Rng::with_seed(1);
-            for number in 0..4_000 {
+            for number in 0..ALL {
                 let task = task(number, &mut rng);
                 if matches!(task, Task::Send(..)) {
                     noted.insert(number);
@@ -114,7 +123,7 @@ async fn each_job_has_one_end_whatever_kind_of_version_does_it() {
                 ledger.admitted(handle.id().get());
                 handles.push(handle);
                 if number % 8 == 0 {
-                    tokio::time::sleep(Duration::from_micros(500)).await;
+                    tokio::task::yield_now().await;
                 }
             }
             for handle in handles {
@@ -140,17 +149,17 @@ async fn each_job_has_one_end_whatever_kind_of_version_does_it() {
             0 => drop(orders.deploy(&*version, pool).await.unwrap()),
             1 => {
                 orders.deploy(&*version, pool).share(50).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                flowed(&orders, 50).await;
                 // Its workers may all be about to be made anew, after a panic.
                 orders.promote(&*version).force().await.unwrap();
             }
             _ => {
                 orders.deploy(&*version, pool).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                flowed(&orders, 50).await;
                 orders.rollback().await.unwrap();
             }
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        flowed(&orders, 200).await;
     }
 
     let (ledger, noted) = sender.await.unwrap();
@@ -161,7 +170,7 @@ async fn each_job_has_one_end_whatever_kind_of_version_does_it() {
     assert_eq!(done.keys().copied().collect::<BTreeSet<_>>(), noted, "a job was not done, or is a stranger");
     assert!(done.values().all(|times| *times == 1), "a job was done twice");
     let view = orders.describe();
-    assert_eq!((view.admitted, view.accounted()), (4_000, 4_000), "{view}");
+    assert_eq!((view.admitted, view.accounted()), (ALL, ALL), "{view}");
     orders.dead_letters().discard();
     assert!(shop.shutdown(MINUTE).await.is_clean());
 }
@@ -244,7 +253,7 @@ async fn jobs_of_one_key_are_done_in_order_across_kinds_of_versions() {
     let orders = community(&shop).await;
     orders.deploy("0.9.0", linked(3, &log)).await.unwrap();
     for number in 0..300 {
-        orders.submit(Task::Send("log".to_owned(), number)).key("one").await.unwrap();
+        drop(orders.submit(Task::Send("log".to_owned(), number)).key("one").await.unwrap());
         let kind = match number {
             100 => Where::Resident,
             200 => Where::Isolated,

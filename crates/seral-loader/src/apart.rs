@@ -61,6 +61,11 @@ impl Apart {
         Ok(Self { image: Some(image), runtime, orders: Some(orders), thread: Some(thread) })
     }
 
+    /// The library, until the thread is told to end.
+    pub(crate) fn image(&self) -> Option<&Image> {
+        self.image.as_deref()
+    }
+
     /// Makes a worker there.
     ///
     /// # Errors

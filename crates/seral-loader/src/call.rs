@@ -13,6 +13,7 @@ use std::task::Poll;
 use seral_plugin::future::FfiFuture;
 use seral_plugin::memory::Slice;
 use seral_plugin::outcome::Ended;
+use seral_plugin::outcome::Outcome;
 use seral_plugin::table::CallFacts;
 use seral_plugin::table::Config;
 use seral_plugin::table::CycleFacts;
@@ -25,6 +26,7 @@ use seral_plugin::wire;
 use seral_worker::Attempt;
 use seral_worker::Cycle;
 use seral_worker::JobFacts;
+use seral_worker::Time;
 use seral_worker::Version;
 use seral_worker::WorkerId;
 
@@ -93,7 +95,7 @@ impl ForeignWorker {
                     let facts = CallFacts {
                         head: Head::of::<CallFacts>(),
                         job: facts.id.get(),
-                        deadline: facts.deadline.map_or(u64::MAX, |deadline| deadline.as_nanos()),
+                        deadline: facts.deadline.map_or(u64::MAX, Time::as_nanos),
                         rare: rare.as_deref().map_or(Slice::EMPTY, Slice::of),
                         attempt: facts.attempt.get(),
                         admitted: facts.admitted.to_bits(),
@@ -147,7 +149,7 @@ impl Future for Calling<'_> {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Ended> {
-        Pin::new(&mut self.future).poll(task).map(|outcome| outcome.read())
+        Pin::new(&mut self.future).poll(task).map(Outcome::read)
     }
 }
 

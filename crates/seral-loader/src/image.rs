@@ -74,6 +74,11 @@ impl Image {
         self.plugin
     }
 
+    /// Where it is in the list of what is mapped.
+    pub(crate) fn entry(&self) -> Entry {
+        self.entry
+    }
+
     /// Takes the plugin into use. Runs code of it.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use seral::Community;
 use seral::Pool;
+use seral::view::LibraryView;
 use seral_plugin::Schema;
 use seral_plugin::codec;
 use seral_plugin::codec::CodecError;
@@ -125,7 +126,13 @@ impl Library {
             source: Arc::clone(&self.source),
         });
         let build = self.checked.sha256.to_string();
-        Pool::of(size, move || Loaded::new(Arc::clone(&load))).build(build)
+        let (source, looked_at) = (Arc::clone(&self.source), self.checked.sha256.to_string());
+        let isolated = self.isolated;
+        let look = move || {
+            let mapped = source.mapped().map_or(0, |mapped| mapped.bytes);
+            LibraryView { sha256: looked_at.clone(), mapped, isolated }
+        };
+        Pool::of(size, move || Loaded::new(Arc::clone(&load))).build(build).library(look)
     }
 
     /// The name of the package that it was built from.

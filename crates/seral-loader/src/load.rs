@@ -11,6 +11,9 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::call::Configuration;
 use crate::image::Image;
+use crate::mapped;
+use crate::mapped::Entry;
+use crate::mapped::Mapped;
 use crate::outlet::Outlet;
 use crate::precheck::Checked;
 use crate::precheck::Expected;
@@ -36,6 +39,8 @@ pub(crate) struct Source {
     /// One that stays.
     resident: Mutex<Option<Arc<Image>>>,
     running: AsyncMutex<Weak<Running>>,
+    /// The last time that it was opened.
+    entry: Mutex<Option<Entry>>,
 }
 
 impl Source {
@@ -50,7 +55,17 @@ impl Source {
     }
 
     fn new(bytes: Option<Arc<[u8]>>) -> Self {
-        Self { bytes: Mutex::new(bytes), resident: Mutex::new(None), running: AsyncMutex::default() }
+        Self {
+            bytes: Mutex::new(bytes),
+            resident: Mutex::new(None),
+            running: AsyncMutex::default(),
+            entry: Mutex::new(None),
+        }
+    }
+
+    /// What of it is mapped, if it was opened and is not unmapped yet.
+    pub(crate) fn mapped(&self) -> Option<Mapped> {
+        mapped::find((*self.entry.lock())?)
     }
 }
 
@@ -82,6 +97,7 @@ impl Load {
         }
         let new = Arc::new(self.open().await?);
         *running = Arc::downgrade(&new);
+        *self.source.entry.lock() = new.entry();
         Ok(new)
     }
 

@@ -53,7 +53,7 @@ where
 
     async fn start(&mut self, cx: &StartContext) -> Result<(), Fault> {
         let seat = self.load.hire::<J, O>(cx.host()).await?;
-        let seat = self.seat.insert(seat.map_err(|ended| fault(ended))?);
+        let seat = self.seat.insert(seat.map_err(fault)?);
         match seat.call(Call::Start).await {
             Ended::Done(_) => Ok(()),
             other => Err(fault(other)),

@@ -38,6 +38,11 @@ pub fn mapped() -> Vec<Mapped> {
     ALL.lock().iter().map(|(_, mapped)| mapped.clone()).collect()
 }
 
+/// What is known of a library that was entered, until it is unmapped.
+pub(crate) fn find(entry: Entry) -> Option<Mapped> {
+    ALL.lock().iter().find(|(it, _)| *it == entry).map(|(_, mapped)| mapped.clone())
+}
+
 /// Enters a library that is about to be opened. Entered before: one whose initializer hangs is mapped too.
 ///
 /// # Errors

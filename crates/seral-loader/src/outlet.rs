@@ -13,12 +13,14 @@ use serde::de::DeserializeOwned;
 /// A send on its way: whether it was admitted, or else why not.
 pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
+type Sender = dyn Fn(&[u8]) -> Sending + Send + Sync;
+
 /// A community, whatever its jobs are.
 #[derive(Clone)]
 pub(crate) struct Outlet {
     name: String,
     schema: u64,
-    send: Arc<dyn Fn(&[u8]) -> Sending + Send + Sync>,
+    send: Arc<Sender>,
 }
 
 impl Outlet {

@@ -17,6 +17,9 @@ use tempfile::TempDir;
 use crate::refused::Refused;
 use crate::sha256::Sha256;
 
+/// So that no two libraries of a process have had one name: the loader of the system goes by it.
+static LAST: AtomicU64 = AtomicU64::new(0);
+
 /// The file. Dropped, it is removed; what is mapped of it stays.
 #[derive(Debug)]
 pub(crate) struct PrivateCopy {
@@ -37,8 +40,6 @@ impl PrivateCopy {
             .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(failed)?;
-        // The number, so that no two libraries of a process have had one name: the loader of the system goes by it.
-        static LAST: AtomicU64 = AtomicU64::new(0);
         let path = directory.path().join(format!("{sha256}-{}.so", LAST.fetch_add(1, Relaxed)));
         fs::write(&path, bytes).map_err(failed)?;
         Ok(Self { path, _directory: directory })

@@ -16,6 +16,7 @@ use crate::call::Call;
 use crate::call::Configuration;
 use crate::call::ForeignWorker;
 use crate::image::Image;
+use crate::mapped::Entry;
 use crate::outlet::Outlet;
 use crate::precheck::Checked;
 use crate::refused::Refused;
@@ -73,6 +74,14 @@ impl Running {
     /// It cannot be opened or used.
     pub(crate) async fn isolated(bytes: Arc<[u8]>, checked: Checked) -> Result<Self, Refused> {
         Apart::open(bytes, checked, SHUTDOWN_TIMEOUT).await.map(Self::Isolated)
+    }
+
+    /// Where its library is in the list of what is mapped.
+    pub(crate) fn entry(&self) -> Option<Entry> {
+        match self {
+            Self::Resident(image) => Some(image.entry()),
+            Self::Isolated(apart) => apart.image().map(Image::entry),
+        }
     }
 
     /// Makes a worker.

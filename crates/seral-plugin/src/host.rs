@@ -142,7 +142,7 @@ type Code = Box<dyn FnOnce() + Send>;
 unsafe extern "C" fn run(code: *mut c_void) -> Outcome {
     // SAFETY: it is what `run_blocking` boxed, and nobody else gets it.
     let code = unsafe { Box::from_raw(code.cast::<Code>()) };
-    match catch(|| code()) {
+    match catch(code) {
         Ok(()) => Outcome::DONE,
         Err(panic) => Outcome::panicked(&panic),
     }

@@ -44,7 +44,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             let state = self.state.lock();
             let look = |entry: &Entry| {
                 let pool = state.pools.get(&entry.pool).map(|running| &*running.handle);
-                self.version_view(entry, state.versions.share(&entry.version).get(), pool)
+                let library =
+                    state.specs.get(&entry.version).and_then(|spec| Some((spec.library.as_ref()?)()));
+                let share = state.versions.share(&entry.version).get();
+                VersionView { library, ..self.version_view(entry, share, pool) }
             };
             let versions: Vec<_> = state.versions.entries().iter().map(look).collect();
             let current = state.versions.current().map(|entry| entry.version.to_string());
@@ -109,6 +112,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             quarantined: entry.quarantined,
             kept_warm: entry.kept,
             successor: entry.successor.as_ref().map(Version::to_string),
+            library: None,
             workers: 0,
             waiting: 0,
             oldest: None,

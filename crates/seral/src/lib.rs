@@ -43,6 +43,7 @@
 //! | `trace` | one span for each attempt |
 //! | `cycle` | the worker's cycle: beat, get jobs, process, optimize, repeat ★ |
 //! | `worker` | the actor that runs the cycle |
+//! | `library_view` | the library that a version was loaded from, as plain data |
 //! | [`pool`] | what a user deploys: how many workers, and how to make one |
 //! | `pool_actor` | the actor that supervises the workers of a version |
 //! | [`percent`] | a part of new jobs, as people write it |
@@ -108,6 +109,7 @@ mod lease;
 mod trace;
 mod cycle;
 mod worker;
+mod library_view;
 pub mod pool;
 mod pool_actor;
 pub mod percent;

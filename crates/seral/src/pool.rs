@@ -16,6 +16,7 @@ use seral_worker::JobContext;
 use seral_worker::StartContext;
 use seral_worker::Worker;
 
+use crate::library_view::LibraryView;
 use crate::worker::Factory;
 use crate::worker::Recruiter;
 
@@ -36,6 +37,8 @@ pub struct Pool<J, O> {
     pub(crate) build: Build,
     pub(crate) start_deadline: Duration,
     pub(crate) keep_warm: Duration,
+    /// Looks at the library that its workers come from.
+    pub(crate) library: Option<Arc<dyn Fn() -> LibraryView + Send + Sync>>,
     pub(crate) recruiter: Arc<dyn Recruiter<J, O>>,
 }
 
@@ -52,6 +55,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
             build: Build(format!("{:?}", TypeId::of::<F>())),
             start_deadline: START_DEADLINE,
             keep_warm: Duration::ZERO,
+            library: None,
             recruiter: Arc::new(Factory(Arc::new(factory))),
         }
     }
@@ -150,6 +154,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
         self.keep_warm = time;
         self
     }
+
+    /// For loaders: how to look at the library that the workers come from, for `describe`. Called often, and must not wait.
+    #[must_use]
+    pub fn library(mut self, look: impl Fn() -> LibraryView + Send + Sync + 'static) -> Self {
+        self.library = Some(Arc::new(look));
+        self
+    }
 }
 
 impl<J, O> Clone for Pool<J, O> {
@@ -159,6 +170,7 @@ impl<J, O> Clone for Pool<J, O> {
             build: self.build.clone(),
             start_deadline: self.start_deadline,
             keep_warm: self.keep_warm,
+            library: self.library.clone(),
             recruiter: Arc::clone(&self.recruiter),
         }
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 pub use crate::letter_view::DeadLetterGroup;
 pub use crate::letter_view::DeadLetterView;
 pub use crate::letter_view::Preview;
+pub use crate::library_view::LibraryView;
 pub use crate::vitals::WorkerState;
 pub use crate::vitals::WorkerView;
 
@@ -230,6 +231,8 @@ pub struct VersionView {
     pub kept_warm: bool,
     /// The version that took its place when it was left.
     pub successor: Option<String>,
+    /// The library that it was loaded from, if it was not linked into the program.
+    pub library: Option<LibraryView>,
     /// How many workers it has.
     pub workers: usize,
     /// Jobs that wait in its mailbox or were taken and not begun.
@@ -317,6 +320,9 @@ impl fmt::Display for VersionView {
         write!(f, "  {running} running  {done} done")?;
         if *faults > 0 {
             write!(f, "  {faults} failed")?;
+        }
+        if let Some(library) = &self.library {
+            write!(f, "  {library}")?;
         }
         Ok(())
     }
