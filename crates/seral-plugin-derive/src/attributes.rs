@@ -27,6 +27,12 @@ impl Serde {
         self.0.iter().any(|item| item == "skip")
     }
 
+    /// The first of these words that it is told, whatever is said with it.
+    pub(crate) fn says<'a>(&self, words: &[&'a str]) -> Option<&'a str> {
+        let told = |word: &&&str| self.0.iter().any(|item| item.split(' ').next() == Some(**word));
+        words.iter().find(told).copied()
+    }
+
     /// The name of the thing with its attributes in front, if it has any, as in `#[serde(rename = "type")] kind`.
     pub(crate) fn named(&self, name: &str) -> String {
         if self.0.is_empty() { name.to_owned() } else { format!("#[serde({})] {name}", self.0.join(", ")) }

@@ -10,20 +10,23 @@ use syn::Result;
 use syn::Variant;
 use syn::ext::IdentExt;
 use syn::parse_quote;
+use syn::spanned::Spanned;
 
 use crate::attributes::Serde;
 
 pub(crate) fn schema(mut input: DeriveInput) -> Result<TokenStream> {
     let (kind, parts) = match &input.data {
-        Data::Struct(data) => ("struct", fields(&data.fields)),
-        Data::Enum(data) => ("enum", data.variants.iter().map(variant).collect()),
+        Data::Struct(data) => ("struct", fields(&data.fields)?),
+        Data::Enum(data) => ("enum", data.variants.iter().map(variant).collect::<Result<_>>()?),
         Data::Union(data) => {
             let why = "a union has no fingerprint, since its bytes do not say which field they are: make it an enum";
             return Err(syn::Error::new(data.union_token.span, why));
         }
     };
     let name = format!("{kind} {}", input.ident.unraw());
-    let fingerprint = fingerprint(&Serde::of(&input.attrs).named(&name), &parts);
+    let serde = Serde::of(&input.attrs);
+    is_read_as_written(&serde, &["untagged", "tag"], &input.ident)?;
+    let fingerprint = fingerprint(&serde.named(&name), &parts);
 
     for parameter in input.generics.type_params_mut() {
         parameter.bounds.push(parse_quote!(::seral_plugin::Schema));
@@ -38,22 +41,38 @@ pub(crate) fn schema(mut input: DeriveInput) -> Result<TokenStream> {
     })
 }
 
-fn variant(variant: &Variant) -> TokenStream {
-    let serde = Serde::of(&variant.attrs);
-    let parts = if serde.skips() { Vec::new() } else { fields(&variant.fields) };
-    fingerprint(&serde.named(&variant.ident.unraw().to_string()), &parts)
+/// Whether the thing is told none of these words, which make who reads expect something else than who writes has written: nothing in the bytes says what they are.
+fn is_read_as_written(serde: &Serde, words: &[&str], thing: &impl Spanned) -> Result<()> {
+    match serde.says(words) {
+        None => Ok(()),
+        Some(word) => {
+            let why = format!(
+                "`{word}` does not work where bytes do not say what they are, and could be misread: remove it"
+            );
+            Err(syn::Error::new(thing.span(), why))
+        }
+    }
 }
 
-fn fields(fields: &Fields) -> Vec<TokenStream> {
+fn variant(variant: &Variant) -> Result<TokenStream> {
+    let serde = Serde::of(&variant.attrs);
+    let skips = ["skip", "skip_serializing", "skip_deserializing", "untagged", "other"];
+    is_read_as_written(&serde, &skips, &variant.ident)?;
+    Ok(fingerprint(&serde.named(&variant.ident.unraw().to_string()), &fields(&variant.fields)?))
+}
+
+fn fields(fields: &Fields) -> Result<Vec<TokenStream>> {
     let field = |(field, member): (&syn::Field, Member)| {
         let name = match member {
             Member::Named(ident) => ident.unraw().to_string(),
             Member::Unnamed(index) => index.index.to_string(),
         };
         let serde = Serde::of(&field.attrs);
+        let words = ["skip_serializing_if", "skip_serializing", "skip_deserializing", "flatten"];
+        is_read_as_written(&serde, &words, field)?;
         let of_type = |ty: &syn::Type| quote!(<#ty as ::seral_plugin::Schema>::FINGERPRINT);
         let parts = if serde.skips() { Vec::new() } else { vec![of_type(&field.ty)] };
-        fingerprint(&serde.named(&name), &parts)
+        Ok(fingerprint(&serde.named(&name), &parts))
     };
     fields.iter().zip(fields.members()).map(field).collect()
 }
@@ -73,5 +92,32 @@ mod tests {
         let why =
             "a union has no fingerprint, since its bytes do not say which field they are: make it an enum";
         assert_eq!(refused.map(|tokens| tokens.to_string()), Err(why.to_owned()));
+    }
+
+    #[test]
+    fn what_would_be_misread_is_refused() {
+        let refused = |input: DeriveInput| schema(input).map(|_| ()).map_err(|why| why.to_string());
+        let why = |word| {
+            Err(format!(
+                "`{word}` does not work where bytes do not say what they are, and could be misread: remove it"
+            ))
+        };
+        assert_eq!(
+            refused(parse_quote! { struct A { #[serde(skip_serializing_if = "is_none")] a: u8 } }),
+            why("skip_serializing_if")
+        );
+        assert_eq!(refused(parse_quote! { struct A { #[serde(flatten)] a: B } }), why("flatten"));
+        assert_eq!(
+            refused(parse_quote! { struct A(#[serde(skip_deserializing)] u8); }),
+            why("skip_deserializing")
+        );
+        assert_eq!(refused(parse_quote! { enum A { #[serde(skip)] B, C } }), why("skip"));
+        assert_eq!(refused(parse_quote! { #[serde(tag = "kind")] enum A { B } }), why("tag"));
+        assert_eq!(
+            refused(
+                parse_quote! { struct A { #[serde(skip, rename = "tag")] a: u8, #[serde(default)] b: u8 } }
+            ),
+            Ok(())
+        );
     }
 }

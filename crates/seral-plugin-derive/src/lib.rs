@@ -42,7 +42,7 @@ use syn::parse_macro_input;
 /// - The attributes `#[serde(..)]` of all of these, token by token, since they change what is written. Spaces and comments do not count, nor do other
 ///   attributes.
 ///
-/// A field or variant with `#[serde(skip)]` is not written. Its name counts, but what it is made of does not, and may be without a
+/// A field with `#[serde(skip)]` is not written. Its name counts, but what it is made of does not, and may be without a
 /// fingerprint:
 ///
 /// ```

@@ -28,8 +28,9 @@
 //! Nothing in the bytes says what they are. A type that must be told by what it reads cannot be read: `serde_json::Value`, or what has
 //! `#[serde(untagged)]`, `tag` or `flatten`. This is an error.
 //!
-//! Two attributes may go **unnoticed**. With `skip_serializing_if` a field is sometimes not there, and those behind it are read in its place. With `skip` on a
-//! variant the next ones are counted differently by who writes and who reads, and one is read as another; let such a variant be the last.
+//! Two attributes may go **unnoticed** here. With `skip_serializing_if` a field is sometimes not there, and those behind it are read in its place. With `skip` on a
+//! variant the next ones are counted differently by who writes and who reads, and one is read as another. So a type with one of these, or of the above, derives no
+//! [`Schema`](macro@crate::Schema).
 //!
 //! # Bytes that are wrong
 //!

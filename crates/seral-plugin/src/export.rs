@@ -4,10 +4,12 @@
 #![expect(unsafe_code, reason = "the ABI: workers and what the host lends are reached by pointers")]
 
 use std::future::Future;
-use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::pin::pin;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
 use std::time::Duration;
 
 use seral_worker::Attempt;
@@ -158,7 +160,12 @@ unsafe extern "C" fn create<M: Make>(
             Ok(config) => config,
             Err(why) => return Outcome::refused(why),
         };
-        let surroundings = Surroundings::new();
+        let surroundings = match Surroundings::new() {
+            Ok(surroundings) => surroundings,
+            Err(why) => {
+                return Outcome::refused(format!("the plugin could not make a runtime of its own: {why}"));
+            }
+        };
         let hired = Hired { worker: surroundings.run(|| M::make(config)), host, cx: None, surroundings };
         // SAFETY: the host lends the place for the call.
         unsafe { *worker = Box::into_raw(Box::new(hired)).cast() };
@@ -223,23 +230,39 @@ where
             none => none.insert(JobContext::new(Arc::clone(&hired.host), facts)),
         };
         let attempt = cx.attempt();
-        match hired.worker.process(&job, cx).await {
+        let outcome = match hired.worker.process(&job, cx).await {
             Ok(output) => {
                 codec::into_bytes(output).map_or_else(|why| Outcome::refused(why.to_string()), Outcome::done)
             }
-            Err(fault) => Outcome::fault(&classified(&hired.worker, &fault, attempt)),
-        }
+            Err(fault) => {
+                let outcome = Outcome::fault(&classified(&hired.worker, &fault, attempt));
+                drop_quietly(fault);
+                outcome
+            }
+        };
+        // It is over: what a destructor says cannot make it undone.
+        drop_quietly(job);
+        outcome
     })
 }
 
 /// A fault, and what the worker says should become of the job: here, where it knows the type of the error.
 fn classified<W: Worker>(worker: &W, fault: &Fault, attempt: Attempt) -> wire::Fault {
-    let mut crossing = wire::Fault::of(fault);
+    let mut crossing = catch(|| wire::Fault::of(fault)).unwrap_or_else(|_| wire::Fault {
+        kind: fault.kind().into(),
+        chain: vec!["the fault could not be printed".to_owned()],
+        retry_panicked: None,
+    });
     match catch(|| worker.retry(fault, attempt)) {
         Ok(kind) => crossing.kind = kind.into(),
         Err(panic) => crossing.retry_panicked = Some(panic.text),
     }
     crossing
+}
+
+/// Drops a value of the user's, which may panic.
+fn drop_quietly<T>(value: T) {
+    let _ = catch(|| drop(value));
 }
 
 /// # Safety
@@ -272,7 +295,8 @@ unsafe extern "C" fn retry<W: Worker>(worker: WorkerPtr, fault: Slice, attempt: 
         // SAFETY: it is lent for this call.
         match wire::read::<wire::Fault>(unsafe { fault.as_slice() }) {
             Ok(fault) => {
-                let kind: FaultKind = hired.worker.retry(&fault.into(), Attempt::nth(attempt));
+                let retry = || hired.worker.retry(&fault.into(), Attempt::nth(attempt));
+                let kind: FaultKind = hired.surroundings.run(retry);
                 Outcome::done(wire::write(&Kind::from(kind)))
             }
             Err(why) => Outcome::refused(why.to_string()),
@@ -332,11 +356,34 @@ where
     F: Future<Output = Outcome> + Send + 'static,
 {
     let surroundings = hired.surroundings.clone();
-    let work = work(hired);
-    FfiFuture::new(async move {
-        let mut work = pin!(work);
-        poll_fn(|task| surroundings.run(|| work.as_mut().poll(task))).await
-    })
+    FfiFuture::new(Surrounded { surroundings, work: ManuallyDrop::new(work(hired)) })
+}
+
+/// A future that is polled and dropped in the surroundings of its worker: what it drops may need them too.
+struct Surrounded<F> {
+    surroundings: Surroundings,
+    work: ManuallyDrop<F>,
+}
+
+impl<F: Future> Future for Surrounded<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: the future is not moved: it is pinned as this is, and only dropped where it is.
+        let (surroundings, work) = unsafe {
+            let this = self.get_unchecked_mut();
+            (&this.surroundings, Pin::new_unchecked(&mut *this.work))
+        };
+        surroundings.run(|| work.poll(task))
+    }
+}
+
+impl<F> Drop for Surrounded<F> {
+    fn drop(&mut self) {
+        let work = &mut self.work;
+        // SAFETY: it is dropped once, where it is, and not used after.
+        self.surroundings.run(|| unsafe { ManuallyDrop::drop(work) });
+    }
 }
 
 /// The text of a plugin's note.

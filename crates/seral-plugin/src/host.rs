@@ -5,7 +5,6 @@ use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
 use std::future::Future;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use crate::memory::Slice;
 use crate::outcome::Ended;
 use crate::outcome::Outcome;
 use crate::panics::catch;
+use crate::panics::go_on;
 use crate::table::Blocking;
 use crate::table::Host;
 use crate::table::HostPtr;
@@ -80,7 +80,7 @@ impl WorkerHost {
 fn waiting<'a>(future: FfiFuture) -> Waiting<'a> {
     Box::pin(async {
         if let Ended::Panicked(panic) = future.await.read() {
-            resume_unwind(Box::new(panic.text));
+            go_on(panic);
         }
     })
 }

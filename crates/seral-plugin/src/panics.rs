@@ -6,6 +6,9 @@ use std::panic;
 use std::panic::AssertUnwindSafe;
 use std::panic::PanicHookInfo;
 use std::panic::catch_unwind;
+use std::panic::resume_unwind;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What is known of a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,16 +19,14 @@ pub struct Panic {
     pub place: Option<String>,
 }
 
-/// How much of the path of a source file is kept.
-const PATH_MAX: usize = 128;
+/// How much of a place is kept.
+const PLACE_MAX: usize = 144;
 
 /// Where a panic was. It has no destructor: a plugin whose threads have some to run can never be unloaded.
 #[derive(Clone, Copy)]
 struct Place {
-    path: [u8; PATH_MAX],
-    path_len: usize,
-    line: u32,
-    column: u32,
+    text: [u8; PLACE_MAX],
+    len: usize,
 }
 
 thread_local! {
@@ -40,20 +41,28 @@ thread_local! {
 /// It panicked.
 pub fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Panic> {
     CATCHING.set(CATCHING.get() + 1);
-    let caught = catch_unwind(AssertUnwindSafe(run));
+    let caught = catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        // Before the payload is dropped, which may panic somewhere else.
+        let place = LAST_PLACE.take().map(|place| place.text());
+        Panic { text: text_of(payload), place }
+    });
     CATCHING.set(CATCHING.get() - 1);
-    caught.map_err(|payload| Panic {
-        text: text_of(payload),
-        place: LAST_PLACE.take().map(|place| place.text()),
-    })
+    caught
+}
+
+/// A panic that was caught elsewhere goes on here, where it has its place still.
+pub(crate) fn go_on(panic: Panic) -> ! {
+    LAST_PLACE.set(panic.place.as_deref().map(Place::new));
+    resume_unwind(Box::new(panic.text))
 }
 
 /// From now on the place of a panic that is caught is known, and no backtrace is made for it: to find the symbols for one takes a fifth of a second, in
 /// which the worker's thread does nothing else. `report` is told of those that nobody catches, on threads of the plugin's own.
 pub fn set_hook(report: fn(&PanicHookInfo<'_>)) {
+    IN_PLUGIN.store(true, Relaxed);
     panic::set_hook(Box::new(move |panic| {
         if CATCHING.get() > 0 {
-            LAST_PLACE.set(panic.location().map(|at| Place::new(at.file(), at.line(), at.column())));
+            LAST_PLACE.set(panic.location().map(|at| Place::new(&at.to_string())));
         } else {
             report(panic);
         }
@@ -76,16 +85,20 @@ fn text_of(payload: Box<dyn Any + Send>) -> String {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         // Whoever panics in the destructor of a panic has had their chance.
         std::mem::forget(another);
+        LAST_PLACE.set(None);
     }
     explained(text)
 }
+
+/// Whether this is the side of a plugin.
+static IN_PLUGIN: AtomicBool = AtomicBool::new(false);
 
 /// How tokio says that there is no runtime.
 const NO_RUNTIME: &str = "there is no reactor running";
 
 /// What a panic says, with what to do about it, if it is that a plugin has no runtime.
 fn explained(text: String) -> String {
-    if !cfg!(feature = "own-runtime") && text.contains(NO_RUNTIME) {
+    if IN_PLUGIN.load(Relaxed) && !cfg!(feature = "own-runtime") && text.contains(NO_RUNTIME) {
         format!(
             "{text}; give the plugin one by the feature `own-runtime` of seral-plugin, or wait with `cx.sleep`"
         )
@@ -95,17 +108,16 @@ fn explained(text: String) -> String {
 }
 
 impl Place {
-    /// Of a long path the end is kept, which is what tells files apart.
-    fn new(path: &str, line: u32, column: u32) -> Self {
-        let kept = &path.as_bytes()[path.len().saturating_sub(PATH_MAX)..];
-        let mut path = [0; PATH_MAX];
-        path[..kept.len()].copy_from_slice(kept);
-        Self { path, path_len: kept.len(), line, column }
+    /// Of a long one the end is kept, which is what tells files apart.
+    fn new(text: &str) -> Self {
+        let kept = &text.as_bytes()[text.len().saturating_sub(PLACE_MAX)..];
+        let mut text = [0; PLACE_MAX];
+        text[..kept.len()].copy_from_slice(kept);
+        Self { text, len: kept.len() }
     }
 
     fn text(&self) -> String {
-        let path = String::from_utf8_lossy(&self.path[..self.path_len]);
-        format!("{path}:{}:{}", self.line, self.column)
+        String::from_utf8_lossy(&self.text[..self.len]).into_owned()
     }
 }
 
@@ -133,9 +145,9 @@ mod tests {
 
     #[test]
     fn of_a_long_path_the_end_is_kept() {
-        assert_eq!(Place::new("src/orders.rs", 17, 9).text(), "src/orders.rs:17:9");
-        let long = format!("{}/src/orders.rs", "ä".repeat(PATH_MAX));
-        let text = Place::new(&long, 1, 2).text();
-        assert!(text.ends_with("ä/src/orders.rs:1:2") && text.chars().count() <= PATH_MAX, "{text}");
+        assert_eq!(Place::new("src/orders.rs:17:9").text(), "src/orders.rs:17:9");
+        let long = format!("{}/src/orders.rs:1:2", "ä".repeat(PLACE_MAX));
+        let text = Place::new(&long).text();
+        assert!(text.ends_with("ä/src/orders.rs:1:2") && text.chars().count() <= PLACE_MAX, "{text}");
     }
 }

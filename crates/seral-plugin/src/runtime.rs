@@ -5,6 +5,7 @@
 
 #[cfg(feature = "own-runtime")]
 mod own {
+    use std::io;
     use std::sync::Mutex;
     use std::sync::PoisonError;
     use std::time::Duration;
@@ -15,28 +16,28 @@ mod own {
 
     static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
 
-    fn handle() -> Option<Handle> {
+    fn handle() -> io::Result<Handle> {
         let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
-        if runtime.is_none() {
-            *runtime =
-                Builder::new_multi_thread().worker_threads(1).thread_name("plugin").enable_all().build().ok();
+        if let Some(runtime) = &*runtime {
+            return Ok(runtime.handle().clone());
         }
-        runtime.as_ref().map(|runtime| runtime.handle().clone())
+        let new = Builder::new_multi_thread().worker_threads(1).thread_name("plugin").enable_all().build()?;
+        Ok(runtime.insert(new).handle().clone())
     }
 
     /// Where code of a worker runs.
     #[derive(Clone, Debug)]
-    pub(crate) struct Surroundings(Option<Handle>);
+    pub(crate) struct Surroundings(Handle);
 
     impl Surroundings {
         /// Those of this plugin.
-        pub(crate) fn new() -> Self {
-            Self(handle())
+        pub(crate) fn new() -> io::Result<Self> {
+            handle().map(Self)
         }
 
         /// Runs it there.
         pub(crate) fn run<R>(&self, code: impl FnOnce() -> R) -> R {
-            let _entered = self.0.as_ref().map(Handle::enter);
+            let _entered = self.0.enter();
             code()
         }
     }
@@ -52,14 +53,16 @@ mod own {
 
 #[cfg(not(feature = "own-runtime"))]
 mod own {
+    use std::io;
     use std::time::Duration;
 
     #[derive(Clone, Debug)]
     pub(crate) struct Surroundings;
 
     impl Surroundings {
-        pub(crate) fn new() -> Self {
-            Self
+        #[expect(clippy::unnecessary_wraps, reason = "as with a runtime")]
+        pub(crate) fn new() -> io::Result<Self> {
+            Ok(Self)
         }
 
         #[expect(clippy::unused_self, reason = "as with a runtime")]

@@ -1,7 +1,7 @@
 //! The ABI: the two tables by which a plugin and its host reach each other, and what their functions are given.
 //!
 //! A table begins with its size and its ABI and grows at its end, within one major version. So a table is never used where it is: what
-//! of it both sides know is [copied](PluginTable::read); what the other does not have is missing, and may be, if it came with a later minor version.
+//! of it both sides know is [copied](PluginTable::read). Each has all that the first minor version has, which so far is all there is.
 //!
 //! # A plugin's life
 //!
@@ -144,7 +144,7 @@ host: HostPtr, facts: *const WorkerFacts, config: *const Config, worker: *mut Wo
     stop(WorkerPtr) -> FfiFuture;
     /// Drops the worker. *Done* or *panicked*.
     destroy(WorkerPtr) -> Outcome;
-    /// Called last, when no worker is left: ends what threads the plugin has, within so many nanoseconds. It may block. *Done*, or *refused*, if some go on.
+    /// Called last, when no worker is left: ends what threads the plugin has, within so many nanoseconds. It may block. *Done*, or *panicked*.
     shutdown(timeout: u64) -> Outcome;
 }
 }

@@ -100,6 +100,9 @@ impl From<Fault> for seral_worker::Fault {
     }
 }
 
+/// How many texts of an error and its sources are kept. They are nested, and dropped as deep.
+const CHAIN_MAX: usize = 32;
+
 /// An error of the other side, told by its texts.
 #[derive(Debug)]
 pub struct Foreign {
@@ -109,8 +112,9 @@ pub struct Foreign {
 }
 
 impl Foreign {
-    /// Of the texts of an error and of its sources, outermost first.
-    pub fn new(chain: impl IntoIterator<Item = String, IntoIter: DoubleEndedIterator>) -> Self {
+    /// Of the texts of an error and of its sources, outermost first; at most 32, as of a [fault](seral_worker::Fault::chain).
+    pub fn new(mut chain: Vec<String>) -> Self {
+        chain.truncate(CHAIN_MAX);
         let mut texts = chain.into_iter().rev();
         let innermost = texts.next().unwrap_or_else(|| "without a text".to_owned());
         let mut error = Self { text: innermost, source: None, retry_panicked: None };
