@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::error::UnknownVersion;
 use crate::error::VerbError;
 use crate::event::Events;
 use crate::inside;
+use crate::intake::Stage;
 use crate::job::Extras;
 use crate::percent::Percent;
 use crate::pool::Pool;
@@ -353,6 +355,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// The last 1,000 verbs that changed something, oldest first: who, what, why, and from which routing table to which.
     pub fn changes(&self) -> Vec<Change> {
         self.control.state.lock().changes.list()
+    }
+
+    /// Waits until the community takes no jobs from outside any more, since its ecosystem is being shut down: for what deploys by itself, and should
+    /// end then.
+    ///
+    /// Cancel safe.
+    pub async fn closed(&self) {
+        let intake = &self.control.plane.intake;
+        intake.unless_closed(|| intake.stage() != Stage::Open, pending()).await;
     }
 
     /// What happens in the ecosystem of this community, from now on.
