@@ -38,8 +38,8 @@ pub(crate) struct Image {
     path: PathBuf,
     /// Until it is retired.
     copy: Mutex<Option<PrivateCopy>>,
-    /// Held while the plugin is taken into use, and while it is shut down.
-    turn: Mutex<()>,
+    /// How many use the plugin. Held while it is taken into use, and while it is shut down: who takes it into use again may be quicker than who shuts it down.
+    users: Mutex<usize>,
 }
 
 impl Image {
@@ -55,7 +55,7 @@ impl Image {
             sha256: checked.sha256,
             bytes: 0,
             isolated,
-            in_use: true,
+            in_use: false,
         })?;
         let opened = PrivateCopy::of(bytes, checked.sha256).and_then(|copy| {
             rehearsal::ends_well(copy.path())?;
@@ -64,9 +64,8 @@ impl Image {
         let (library, copy) = opened.inspect_err(|_| mapped::strike_out(entry))?;
         let path = copy.path().to_owned();
         mapped::note(entry, |mapped| mapped.bytes = maps::bytes_of(&path));
-        let plugin = plugin_in(&library, checked);
-        let plugin = plugin.inspect_err(|_| mapped::note(entry, |mapped| mapped.in_use = false))?;
-        Ok(Self { library, plugin, entry, path, copy: Mutex::new(Some(copy)), turn: Mutex::new(()) })
+        let plugin = plugin_in(&library, checked)?;
+        Ok(Self { library, plugin, entry, path, copy: Mutex::new(Some(copy)), users: Mutex::new(0) })
     }
 
     /// The functions of the plugin.
@@ -79,23 +78,28 @@ impl Image {
         self.entry
     }
 
-    /// Takes the plugin into use. Runs code of it.
+    /// Takes the plugin into use, until [`shut_down`](Self::shut_down). Runs code of it.
     ///
     /// # Errors
     ///
     /// It does not want to.
     pub(crate) fn init(&self, host: &'static HostTable) -> Result<(), Refused> {
-        let _turn = self.turn.lock();
+        let mut users = self.users.lock();
         // SAFETY: it is the plugin's own function; the host's table is there for ever.
         let outcome = unsafe { (self.plugin.init)(host) };
         done(outcome.read())?;
+        *users += 1;
         mapped::note(self.entry, |mapped| mapped.in_use = true);
         Ok(())
     }
 
-    /// Ends what the plugin has of its own, once no worker of it is left; removes the copy. Runs code of it, and may block.
+    /// Ends what the plugin has of its own, if nobody else uses it, once no worker is left; removes the copy. Runs code of it, and may block.
     pub(crate) fn shut_down(&self, timeout: Duration) {
-        let _turn = self.turn.lock();
+        let mut users = self.users.lock();
+        *users -= 1;
+        if *users > 0 {
+            return;
+        }
         let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
         // SAFETY: it is the plugin's own function.
         let outcome = unsafe { (self.plugin.shutdown)(nanos) };

@@ -27,6 +27,11 @@
 //! | `load` | what is loaded for a pool, and whether it is |
 //! | `loaded` | a worker of a plugin among those of its community |
 //! | [`library`] | [`Library`]: a plugin in a file, to deploy ★ |
+//! | [`news`] | [`News`]: what is told of a directory that is followed |
+//! | `folder` | what becomes of the files in it ★ |
+//! | `disk` | what is seen and read of it |
+//! | [`directory`] | [`Directory`]: which is followed, and how its versions are deployed |
+//! | [`follow`](mod@follow) | [`Follow`], [`Follower`]: follows it |
 
 pub mod sha256;
 pub mod refused;
@@ -49,10 +54,21 @@ mod running;
 mod load;
 mod loaded;
 pub mod library;
+pub mod news;
+mod folder;
+mod disk;
+pub mod directory;
+pub mod follow;
 
+pub use directory::Directory;
+pub use follow::Follow;
+pub use follow::FollowError;
+pub use follow::Follower;
 pub use library::Library;
 pub use mapped::Mapped;
 pub use mapped::mapped;
+pub use news::News;
+pub use news::Skip;
 pub use precheck::Checked;
 pub use precheck::Expected;
 pub use refused::Refused;

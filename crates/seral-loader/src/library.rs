@@ -78,10 +78,11 @@ impl Library {
         }
     }
 
-    /// Its code runs on a thread made for it, and when its version is retired, it is unmapped. A job costs some microseconds more, for the way to that
-    /// thread and back; all workers of the pool share it. Default = resident.
+    /// Its code runs on threads made for it, one for each worker, and when its version is retired, it is unmapped. A job costs some microseconds more, for the way
+    /// to that thread and back. Default = resident.
     ///
-    /// A library whose own threads outlive it, or leave destructors behind, stays mapped all the same.
+    /// While such a worker computes without an `await`, the watcher takes it for one that waits, so none is started beside it. Threads of the library's own must have ended
+    /// when its last worker is dropped, or by the end of its `own-runtime`; those that Rust's standard library has started keep it mapped, others are cut off.
     pub fn isolated(mut self) -> Self {
         self.isolated = true;
         // Not shared with pools that were made of it before.
@@ -111,7 +112,7 @@ impl Library {
         self
     }
 
-    /// So many workers of it, to be deployed. Its build is the SHA-256 of the file: the same file under the same version is the same build, and any other
+    /// So many workers of it, to be deployed. Its build is the file and what its workers are given: the same under the same version is the same build, and any other
     /// is refused by the deploy.
     pub fn pool<J, O>(&self, size: usize) -> Pool<J, O>
     where
@@ -125,7 +126,7 @@ impl Library {
             outlets: self.outlets.as_slice().into(),
             source: Arc::clone(&self.source),
         });
-        let build = self.checked.sha256.to_string();
+        let build = self.build();
         let (source, looked_at) = (Arc::clone(&self.source), self.checked.sha256.to_string());
         let isolated = self.isolated;
         let look = move || {
@@ -133,6 +134,14 @@ impl Library {
             LibraryView { sha256: looked_at.clone(), mapped, isolated }
         };
         Pool::of(size, move || Loaded::new(Arc::clone(&load))).build(build).library(look)
+    }
+
+    /// Which file it is, and what its workers are given: with something else they are another build.
+    fn build(&self) -> String {
+        let given = (self.isolated, self.config.schema, &self.config.bytes);
+        let outlets: Vec<_> = self.outlets.iter().map(Outlet::name).collect();
+        let given = Sha256::of(format!("{given:?} {outlets:?}").as_bytes());
+        format!("{} {given}", self.checked.sha256)
     }
 
     /// The name of the package that it was built from.

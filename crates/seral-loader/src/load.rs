@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::Weak;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use seral_plugin::Schema;
 use seral_plugin::outcome::Ended;
 use seral_worker::Host;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::call::Configuration;
@@ -20,6 +22,10 @@ use crate::precheck::Expected;
 use crate::refused::Refused;
 use crate::running::Running;
 use crate::running::Seat;
+use crate::running::on_own_thread;
+
+/// For how long a plugin is kept for the next worker, when the only one has panicked. It is made anew at once, or tried again after some tenths of a second.
+const KEEP: Duration = Duration::from_secs(1);
 
 /// A plugin to be loaded, with what its workers are given.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub(crate) struct Source {
     /// One that stays.
     resident: Mutex<Option<Arc<Image>>>,
     running: AsyncMutex<Weak<Running>>,
+    /// Between a worker that panicked and the one in its place: what the plugin has of its own should outlive that, also where there is but one worker.
+    kept: Mutex<Option<Arc<Running>>>,
     /// The last time that it was opened.
     entry: Mutex<Option<Entry>>,
 }
@@ -59,8 +67,22 @@ impl Source {
             bytes: Mutex::new(bytes),
             resident: Mutex::new(None),
             running: AsyncMutex::default(),
+            kept: Mutex::new(None),
             entry: Mutex::new(None),
         }
+    }
+
+    /// The library that stays: opened once, also if nobody waits for it any more. Runs code of it.
+    fn resident(&self, checked: &Checked) -> Result<Arc<Image>, Refused> {
+        // Held while it is opened: of two that open it, the second finds it.
+        let mut resident = self.resident.lock();
+        if let Some(image) = &*resident {
+            return Ok(Arc::clone(image));
+        }
+        let file = self.bytes.lock().clone().ok_or(Refused::Resident)?;
+        let image = Arc::new(Image::open(&file, checked, false)?);
+        *self.bytes.lock() = None;
+        Ok(Arc::clone(resident.insert(image)))
     }
 
     /// What of it is mapped, if it was opened and is not unmapped yet.
@@ -86,7 +108,30 @@ impl Load {
             sha256: None,
         })?;
         let running = self.running().await?;
-        Ok(running.hire(host, Arc::clone(&self.outlets), self.config.clone()).await)
+        let hired = running.hire(host, Arc::clone(&self.outlets), self.config.clone()).await;
+        if hired.is_ok() {
+            self.let_go();
+        }
+        Ok(hired)
+    }
+
+    /// Keeps the plugin in use for a moment, for a worker that may be about to be made in the place of this one.
+    pub(crate) fn keep(&self, seat: &Seat) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let before = self.source.kept.lock().replace(seat.running());
+        drop(before);
+        let source = Arc::clone(&self.source);
+        runtime.spawn(async move {
+            tokio::time::sleep(KEEP).await;
+            let kept = source.kept.lock().take();
+            drop(kept);
+        });
+    }
+
+    /// Keeps it in use no longer than there are workers.
+    pub(crate) fn let_go(&self) {
+        let kept = self.source.kept.lock().take();
+        drop(kept);
     }
 
     /// The plugin in use. Of several workers that start at once, one opens it.
@@ -97,27 +142,17 @@ impl Load {
         }
         let new = Arc::new(self.open().await?);
         *running = Arc::downgrade(&new);
-        *self.source.entry.lock() = new.entry();
+        *self.source.entry.lock() = Some(new.entry());
         Ok(new)
     }
 
     async fn open(&self) -> Result<Running, Refused> {
-        let Source { bytes, resident, .. } = &*self.source;
-        let image = resident.lock().clone();
-        if let Some(image) = image {
-            return Running::resident(image).await;
-        }
-        let file = bytes.lock().clone();
-        let gone = || Refused::NotOpened {
-            why: "it was opened as resident before; call `isolated` first".to_owned(),
-        };
-        let file = file.ok_or_else(gone)?;
         if self.isolated {
+            let file = self.source.bytes.lock().clone().ok_or(Refused::Resident)?;
             return Running::isolated(file, self.checked.clone()).await;
         }
-        let image = Running::open_resident(file, self.checked.clone()).await?;
-        *resident.lock() = Some(Arc::clone(&image));
-        *bytes.lock() = None;
+        let (source, checked) = (Arc::clone(&self.source), self.checked.clone());
+        let image = on_own_thread(move || source.resident(&checked)).await??;
         Running::resident(image).await
     }
 }

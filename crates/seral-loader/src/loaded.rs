@@ -32,6 +32,8 @@ use crate::running::Seat;
 pub(crate) struct Loaded<J, O> {
     load: Arc<Load>,
     seat: Option<Seat>,
+    /// From its start to its stop. Dropped in between, it has panicked, and another is made in its place.
+    is_working: bool,
     scratch: Vec<u8>,
     types: PhantomData<fn(J) -> O>,
 }
@@ -39,7 +41,7 @@ pub(crate) struct Loaded<J, O> {
 impl<J, O> Loaded<J, O> {
     /// Of this plugin.
     pub(crate) fn new(load: Arc<Load>) -> Self {
-        Self { load, seat: None, scratch: Vec::new(), types: PhantomData }
+        Self { load, seat: None, is_working: false, scratch: Vec::new(), types: PhantomData }
     }
 }
 
@@ -55,7 +57,10 @@ where
         let seat = self.load.hire::<J, O>(cx.host()).await?;
         let seat = self.seat.insert(seat.map_err(fault)?);
         match seat.call(Call::Start).await {
-            Ended::Done(_) => Ok(()),
+            Ended::Done(_) => {
+                self.is_working = true;
+                Ok(())
+            }
             other => Err(fault(other)),
         }
     }
@@ -94,10 +99,20 @@ where
     }
 
     async fn stop(&mut self) {
+        self.is_working = false;
+        self.load.let_go();
         if let Some(seat) = &mut self.seat
             && let Ended::Panicked(panic) = seat.call(Call::Stop).await
         {
             go_on(panic);
+        }
+    }
+}
+
+impl<J, O> Drop for Loaded<J, O> {
+    fn drop(&mut self) {
+        if let Some(seat) = self.seat.as_ref().filter(|_| self.is_working) {
+            self.load.keep(seat);
         }
     }
 }

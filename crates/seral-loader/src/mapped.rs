@@ -1,6 +1,8 @@
 //! Which libraries are mapped into this process.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use parking_lot::Mutex;
 
@@ -29,6 +31,9 @@ pub struct Mapped {
 
 static ALL: Mutex<Vec<(Entry, Mapped)>> = Mutex::new(Vec::new());
 
+/// So that no two entries have had one number.
+static LAST: AtomicU64 = AtomicU64::new(0);
+
 /// Which entry of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry(u64);
@@ -51,7 +56,7 @@ pub(crate) fn find(entry: Entry) -> Option<Mapped> {
 pub(crate) fn enter(library: Mapped) -> Result<Entry, Refused> {
     let mut all = ALL.lock();
     room::is_there(all.len())?;
-    let entry = Entry(all.last().map_or(0, |(last, _)| last.0 + 1));
+    let entry = Entry(LAST.fetch_add(1, Relaxed));
     all.push((entry, library));
     Ok(entry)
 }

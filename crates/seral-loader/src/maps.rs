@@ -5,8 +5,8 @@ use std::path::Path;
 
 /// How many bytes of this file are mapped. Also if it was removed meanwhile.
 pub(crate) fn bytes_of(path: &Path) -> usize {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    maps.lines().filter_map(|line| bytes_in(line, path)).sum()
+    let maps = fs::read("/proc/self/maps").unwrap_or_default();
+    String::from_utf8_lossy(&maps).lines().filter_map(|line| bytes_in(line, path)).sum()
 }
 
 /// A line such as `7f01c2000000-7f01c2021000 r-xp 00000000 08:01 1234   /tmp/a.so`, perhaps with ` (deleted)` at its end.

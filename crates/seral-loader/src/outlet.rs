@@ -44,6 +44,13 @@ impl Outlet {
     }
 }
 
+impl Outlet {
+    /// The name of the community.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// Sends a job to one of these.
 pub(crate) fn send(outlets: &[Outlet], community: &str, schema: u64, job: &[u8]) -> Sending {
     let refused = |why: String| -> Sending { Box::pin(async { Err(why) }) };

@@ -54,6 +54,16 @@ pub struct Checked {
 ///
 /// It cannot be read, or is no plugin for this process.
 pub fn read(path: &Path) -> Result<(Checked, Vec<u8>), Refused> {
+    let bytes = bytes(path)?;
+    Ok((check(&bytes)?, bytes))
+}
+
+/// The bytes of a file, whatever they are.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Refused> {
     if !cfg!(target_os = "linux") {
         return Err(Refused::Unsupported { os: OS });
     }
@@ -73,8 +83,7 @@ pub fn read(path: &Path) -> Result<(Checked, Vec<u8>), Refused> {
     if !kind.is_file() {
         return Err(Refused::NotAFile { path: path.to_owned() });
     }
-    let bytes = fs::read(path).map_err(failed)?;
-    Ok((check(&bytes)?, bytes))
+    fs::read(path).map_err(failed)
 }
 
 /// Decides whether a file with these bytes is a plugin for this process.

@@ -40,7 +40,9 @@ impl PrivateCopy {
             .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(failed)?;
-        let path = directory.path().join(format!("{sha256}-{}.so", LAST.fetch_add(1, Relaxed)));
+        // As the system will name it in the list of what is mapped.
+        let path = directory.path().canonicalize().map_err(failed)?;
+        let path = path.join(format!("{sha256}-{}.so", LAST.fetch_add(1, Relaxed)));
         fs::write(&path, bytes).map_err(failed)?;
         Ok(Self { path, _directory: directory })
     }

@@ -208,6 +208,11 @@ pub enum Refused {
         /// How that process ended.
         why: String,
     },
+    /// It is to be isolated, and was opened before to stay.
+    #[error(
+        "expected a library that was not opened yet, found one that is resident; call `isolated` before the first deploy"
+    )]
+    Resident,
     /// No copy of it could be written, to be opened.
     #[error(
         "expected to copy the library into the directory for temporary files, found an error ({why}); see to that, or set TMPDIR"

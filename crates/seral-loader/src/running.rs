@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::apart::Apart;
+use crate::apart::Guest;
 use crate::call::Call;
 use crate::call::Configuration;
 use crate::call::ForeignWorker;
@@ -22,7 +23,6 @@ use crate::precheck::Checked;
 use crate::refused::Refused;
 use crate::services::HOST_TABLE;
 use crate::services::Services;
-use crate::slot::Slot;
 
 /// How long a plugin may take to end what threads it has.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,7 +37,9 @@ pub(crate) enum Running {
 }
 
 /// Runs code of a plugin that is no future: on a thread made for it, since it may hang.
-async fn on_own_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
+pub(crate) async fn on_own_thread<T: Send + 'static>(
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refused> {
     let (tell, told) = oneshot::channel();
     let thread = thread::Builder::new().name("seral-load".to_owned()).spawn(move || {
         let _ = tell.send(run());
@@ -47,24 +49,18 @@ async fn on_own_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'stat
 }
 
 impl Running {
-    /// Opens a library, to be used on the threads of the host.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be opened.
-    pub(crate) async fn open_resident(bytes: Arc<[u8]>, checked: Checked) -> Result<Arc<Image>, Refused> {
-        on_own_thread(move || Image::open(&bytes, &checked, false)).await?.map(Arc::new)
-    }
-
     /// Takes a library into use that is open.
     ///
     /// # Errors
     ///
     /// It cannot be used.
     pub(crate) async fn resident(image: Arc<Image>) -> Result<Self, Refused> {
-        let used = Arc::clone(&image);
-        on_own_thread(move || used.init(&HOST_TABLE)).await??;
-        Ok(Self::Resident(image))
+        let used = move || {
+            image.init(&HOST_TABLE)?;
+            // Made there: if nobody waits for it any more, it is shut down again.
+            Ok(Self::Resident(image))
+        };
+        on_own_thread(used).await?
     }
 
     /// Opens a library on a thread of its own and takes it into use.
@@ -77,10 +73,10 @@ impl Running {
     }
 
     /// Where its library is in the list of what is mapped.
-    pub(crate) fn entry(&self) -> Option<Entry> {
+    pub(crate) fn entry(&self) -> Entry {
         match self {
-            Self::Resident(image) => Some(image.entry()),
-            Self::Isolated(apart) => apart.image().map(Image::entry),
+            Self::Resident(image) => image.entry(),
+            Self::Isolated(apart) => apart.entry(),
         }
     }
 
@@ -101,14 +97,19 @@ impl Running {
                 let services =
                     Services { host: Arc::clone(host), runtime: Handle::current(), outlets, post: None };
                 let (worker, version) = (host.worker(), host.version().clone());
-                let made =
-                    move || ForeignWorker::create(plugin, services.into_ptr(), (worker, &version), &config);
-                let made = on_own_thread(made).await.map_err(|why| Ended::Refused(why.to_string()))?;
+                // Kept beside the worker: where nobody waits for it any more, the plugin is not shut down before it is destroyed.
+                let running = Arc::clone(self);
+                let make = move || {
+                    let made =
+                        ForeignWorker::create(plugin, services.into_ptr(), (worker, &version), &config);
+                    (made, running)
+                };
+                let (made, _) = on_own_thread(make).await.map_err(|why| Ended::Refused(why.to_string()))?;
                 Side::Here(made?)
             }
             Self::Isolated(apart) => Side::Apart(apart.hire(host, outlets, config).await?),
         };
-        Ok(Seat { worker, _running: Arc::clone(self) })
+        Ok(Seat { worker, running: Arc::clone(self) })
     }
 }
 
@@ -130,21 +131,26 @@ impl Drop for Running {
 pub(crate) struct Seat {
     worker: Side,
     /// Let go of after the worker.
-    _running: Arc<Running>,
+    running: Arc<Running>,
 }
 
 #[derive(Debug)]
 enum Side {
     Here(ForeignWorker),
-    Apart(Arc<Slot>),
+    Apart(Guest),
 }
 
 impl Seat {
+    /// The plugin that it is of.
+    pub(crate) fn running(&self) -> Arc<Running> {
+        Arc::clone(&self.running)
+    }
+
     /// Calls the worker. Dropped, the call is cancelled.
     pub(crate) async fn call(&mut self, call: Call<'_>) -> Ended {
         match &mut self.worker {
             Side::Here(worker) => worker.begin(&call).await,
-            Side::Apart(slot) => slot.call(&call).await,
+            Side::Apart(guest) => guest.slot().call(&call).await,
         }
     }
 
@@ -152,15 +158,7 @@ impl Seat {
     pub(crate) fn retry(&self, fault: wire::Fault, attempt: Attempt) -> Ended {
         match &self.worker {
             Side::Here(worker) => worker.retry(&fault, attempt),
-            Side::Apart(slot) => slot.retry(fault, attempt),
-        }
-    }
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        if let Self::Apart(slot) = self {
-            slot.leave();
+            Side::Apart(guest) => guest.slot().retry(fault, attempt),
         }
     }
 }

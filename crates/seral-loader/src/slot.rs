@@ -2,7 +2,8 @@
 //!
 //! One call at a time. A call that the host gives up is waited for, on the thread that gives it up: code that does not come to an `await` cannot be
 //! cancelled, and its job must not be begun elsewhere meanwhile. So it is as with a linked worker, whose code would hold up that thread itself. The worker's
-//! `retry`, which is no future, is waited for as well.
+//! `retry` and its destructor, which are no futures, are waited for as well. But while such code runs, and nobody gives it up, the watcher of the host takes the
+//! worker for one that waits.
 
 use std::fmt;
 use std::future::Future;
@@ -18,11 +19,14 @@ use parking_lot::Condvar;
 use parking_lot::Mutex;
 use parking_lot::MutexGuard;
 use seral_plugin::outcome::Ended;
+use seral_plugin::panics::Panic;
 use seral_plugin::panics::catch;
 use seral_plugin::wire;
 use seral_worker::Attempt;
 use seral_worker::Cycle;
 use seral_worker::JobFacts;
+use tracing::Instrument;
+use tracing::Span;
 
 use crate::call::Call;
 use crate::call::Calling;
@@ -39,20 +43,30 @@ pub(crate) struct Slot {
 
 #[derive(Default)]
 struct Meeting {
-    /// Laid by the host, until the plugin's thread takes it.
-    call: Option<OwnedCall>,
+    /// Laid by the host, until the plugin's thread takes it. With the span in which it was laid: that of the attempt.
+    call: Option<(OwnedCall, Span)>,
     /// The host does not want the end of the call any more, except to know of it.
     is_given_up: bool,
     /// Laid by the plugin's thread, until the host takes it.
     ended: Option<Ended>,
-    /// What the plugin wants to have done on the host's side of the call.
+    /// What the plugin wants to have done on the host's side of the call, while there is one.
     errands: Vec<Errand>,
-    /// The host has let go of the worker.
-    is_left: bool,
-    /// Nobody takes calls any more.
-    is_closed: bool,
+    /// From when a call is laid until the host has taken its end.
+    is_calling: bool,
+    service: Service,
     host: Option<Waker>,
     plugin: Option<Waker>,
+}
+
+/// How long the plugin's thread takes calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Service {
+    #[default]
+    Open,
+    /// The host has let go of the worker.
+    Left,
+    /// The worker is destroyed.
+    Closed,
 }
 
 /// A call that crosses to the plugin's thread.
@@ -90,21 +104,34 @@ impl Slot {
         self.wait(self.meeting.lock())
     }
 
-    /// Takes over something to be done on the host's side of the call.
+    /// Takes over something to be done on the host's side of the call. Without a call there is nobody to do it, and it is dropped.
     pub(crate) fn post(&self, errand: Errand) {
+        let mut errand = Some(errand);
         let host = {
             let mut meeting = self.meeting.lock();
-            meeting.errands.push(errand);
+            if meeting.is_calling {
+                meeting.errands.extend(errand.take());
+            }
             meeting.host.take()
         };
         wake(host);
+    }
+
+    /// Waits until the worker is destroyed, on this thread.
+    pub(crate) fn wait_until_closed(&self) {
+        let mut meeting = self.meeting.lock();
+        while meeting.service != Service::Closed {
+            self.bell.wait(&mut meeting);
+        }
     }
 
     /// Lets go of the worker: its thread destroys it.
     pub(crate) fn leave(&self) {
         let plugin = {
             let mut meeting = self.meeting.lock();
-            meeting.is_left = true;
+            if meeting.service == Service::Open {
+                meeting.service = Service::Left;
+            }
             meeting.plugin.take()
         };
         wake(plugin);
@@ -113,7 +140,8 @@ impl Slot {
     fn lay(&self, call: OwnedCall) {
         let plugin = {
             let mut meeting = self.meeting.lock();
-            meeting.call = Some(call);
+            meeting.call = Some((call, Span::current()));
+            meeting.is_calling = true;
             meeting.plugin.take()
         };
         wake(plugin);
@@ -122,7 +150,9 @@ impl Slot {
     /// Waits for the end of a call, on this thread.
     fn wait(&self, mut meeting: MutexGuard<'_, Meeting>) -> Ended {
         loop {
-            if let Some(ended) = meeting.take_end() {
+            if let Some((ended, errands)) = meeting.take_end() {
+                drop(meeting);
+                drop(errands);
                 return ended;
             }
             self.bell.wait(&mut meeting);
@@ -131,15 +161,18 @@ impl Slot {
 }
 
 impl Meeting {
-    /// The end of the call, if it has come; then the next call finds everything as it was.
-    fn take_end(&mut self) -> Option<Ended> {
+    /// The end of the call, if it has come, and the errands of it, to be dropped outside of the lock; then the next call finds everything as it was.
+    fn take_end(&mut self) -> Option<(Ended, Vec<Errand>)> {
         let ended = match self.ended.take() {
-            None if self.is_closed => Ended::Refused("the plugin's thread has ended".to_owned()),
+            // As of a panic, by which the worker is made anew: this one is gone.
+            None if self.service == Service::Closed => {
+                Ended::Panicked(Panic { text: "the plugin's thread has ended".to_owned(), place: None })
+            }
             ended => ended?,
         };
         self.is_given_up = false;
-        self.errands.clear();
-        Some(ended)
+        self.is_calling = false;
+        Some((ended, std::mem::take(&mut self.errands)))
     }
 }
 
@@ -157,7 +190,9 @@ impl Future for Waiting<'_> {
         loop {
             let mut new = {
                 let mut meeting = self.slot.meeting.lock();
-                if let Some(ended) = meeting.take_end() {
+                if let Some((ended, errands)) = meeting.take_end() {
+                    drop(meeting);
+                    drop(errands);
                     self.is_over = true;
                     return Poll::Ready(ended);
                 }
@@ -202,13 +237,17 @@ impl Drop for Waiting<'_> {
 pub(crate) async fn serve(slot: Arc<Slot>, mut worker: ForeignWorker) {
     let closed = Closed(slot);
     let slot = &closed.0;
-    while let Some(call) = slot.next().await {
+    while let Some((call, span)) = slot.next().await {
         let ended = match &call {
-            OwnedCall::Start => slot.run(worker.begin(&Call::Start)).await,
-            OwnedCall::Process { facts, job } => slot.run(worker.begin(&Call::Process { facts, job })).await,
-            OwnedCall::Optimize(cycle) => slot.run(worker.begin(&Call::Optimize(*cycle))).await,
-            OwnedCall::Stop => slot.run(worker.begin(&Call::Stop)).await,
-            OwnedCall::Retry(fault, attempt) => worker.retry(fault, *attempt),
+            OwnedCall::Start => slot.run(worker.begin(&Call::Start)).instrument(span).await,
+            OwnedCall::Process { facts, job } => {
+                slot.run(worker.begin(&Call::Process { facts, job })).instrument(span).await
+            }
+            OwnedCall::Optimize(cycle) => {
+                slot.run(worker.begin(&Call::Optimize(*cycle))).instrument(span).await
+            }
+            OwnedCall::Stop => slot.run(worker.begin(&Call::Stop)).instrument(span).await,
+            OwnedCall::Retry(fault, attempt) => span.in_scope(|| worker.retry(fault, *attempt)),
         };
         slot.end(ended);
     }
@@ -224,7 +263,7 @@ impl Drop for Closed {
     fn drop(&mut self) {
         let host = {
             let mut meeting = self.0.meeting.lock();
-            meeting.is_closed = true;
+            meeting.service = Service::Closed;
             meeting.host.take()
         };
         self.0.bell.notify_all();
@@ -234,13 +273,13 @@ impl Drop for Closed {
 
 impl Slot {
     /// The next call. `None`, when the host has left.
-    async fn next(&self) -> Option<OwnedCall> {
+    async fn next(&self) -> Option<(OwnedCall, Span)> {
         poll_fn(|task| {
             let mut meeting = self.meeting.lock();
             if let Some(call) = meeting.call.take() {
                 return Poll::Ready(Some(call));
             }
-            if meeting.is_left {
+            if meeting.service != Service::Open {
                 return Poll::Ready(None);
             }
             meeting.plugin = Some(task.waker().clone());
