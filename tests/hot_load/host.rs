@@ -82,9 +82,14 @@ pub(crate) fn linked(workers: usize) -> Pool<Task, String> {
     })
 }
 
-/// Waits until this is so, a turn at a time.
-pub(crate) async fn until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        tokio::task::yield_now().await;
+/// Waits until this is so, a turn at a time; but not for ever.
+#[track_caller]
+pub(crate) fn until(is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
+    let (from, began) = (std::panic::Location::caller(), std::time::Instant::now());
+    async move {
+        while !is_so() {
+            assert!(began.elapsed() < MINUTE / 2, "it does not come to what is waited for at {from}");
+            tokio::task::yield_now().await;
+        }
     }
 }

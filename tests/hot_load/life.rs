@@ -221,6 +221,28 @@ async fn a_panic_in_stop_or_in_drop_does_not_keep_a_version() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_library_that_needs_what_is_nowhere_is_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("needs.so");
+    let mut bytes = fs::read(scripted()).unwrap();
+    let at = bytes.windows(9).position(|window| window == b"\0memmove\0").unwrap();
+    bytes[at + 7] = b'X';
+    fs::write(&path, bytes).unwrap();
+    for at in BOTH {
+        let shop = Ecosystem::new("shop");
+        let orders = community(&shop).await;
+        let failed = orders.deploy("1.0.0", open(&path, at, Script::default()).pool(1)).await.unwrap_err();
+        let failed = failed.to_string();
+        assert!(
+            failed.contains(
+                "expected a library that can be opened, found that it cannot (undefined symbol: memmovX"
+            ),
+            "{failed}"
+        );
+    }
+}
+
 /// The checksum of a file that was given is compared before anything else is done with it.
 #[test]
 fn another_file_than_the_one_with_this_checksum_is_refused() {
@@ -233,4 +255,23 @@ fn another_file_than_the_one_with_this_checksum_is_refused() {
         "expected a file with SHA-256 {other}, found {sum}; copy it again, or give the sum of this build"
     );
     assert_eq!(refused, expected);
+}
+
+/// Who shuts a plugin down may be slower than who takes it into use again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_that_is_taken_into_use_again_at_once_keeps_what_it_has_of_its_own() {
+    for at in BOTH {
+        let shop = Ecosystem::new("shop");
+        let orders = community(&shop).await;
+        let library = Library::open(crate::host::plugin("own-runtime")).unwrap();
+        let library = if at == Where::Isolated { library.isolated() } else { library };
+        orders.deploy("0.9.0", linked(1)).await.unwrap();
+        for _ in 0..30 {
+            orders.deploy("1.0.0", library.pool(2)).await.unwrap();
+            assert_eq!(orders.ask(Task::Tokio).await.unwrap(), "waited", "{at:?}");
+            orders.deploy("0.9.0", linked(1)).await.unwrap();
+            until(|| orders.describe().version("1.0.0").unwrap().workers == 0).await;
+        }
+        assert!(shop.shutdown(MINUTE).await.is_clean());
+    }
 }

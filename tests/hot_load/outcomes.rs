@@ -148,10 +148,10 @@ async fn a_job_that_computes_past_its_time_is_waited_for() {
     for at in BOTH {
         let shop = Ecosystem::new("shop");
         let orders = loaded(&shop, at, Script::default(), 1).await;
-        let spins = orders.submit(Task::Spin(200)).timeout(Duration::from_millis(1)).await.unwrap();
         let began = std::time::Instant::now();
+        let spins = orders.submit(Task::Spin(500)).timeout(Duration::from_millis(100)).await.unwrap();
         let end = spins.await;
-        assert!(began.elapsed() >= Duration::from_millis(190), "{at:?}: {end:?} after {:?}", began.elapsed());
+        assert!(began.elapsed() >= Duration::from_millis(500), "{at:?}: {end:?} after {:?}", began.elapsed());
     }
 }
 

@@ -45,8 +45,9 @@ fn is_child_with(test: &str, environment: &[(&str, &str)]) -> bool {
     child.args(["--exact", &format!("processes::{test}"), "--nocapture"]).env(CHILD, test);
     child.envs(environment.iter().copied());
     let output = child.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
     assert!(
-        output.status.success(),
+        output.status.success() && said.contains("1 passed"),
         "{test} ended with {}\n{}\n{}",
         output.status,
         String::from_utf8_lossy(&output.stdout),
@@ -140,6 +141,18 @@ async fn initializers_that_panic_fail_the_deploy_and_not_the_process() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn initializers_that_exit_fail_the_deploy_and_do_not_end_the_process() {
+    let exits = [("SERAL_PLUGIN_INITIALIZER", "exits")];
+    if !is_child_with("initializers_that_exit_fail_the_deploy_and_do_not_end_the_process", &exits) {
+        return;
+    }
+    for at in BOTH {
+        let failed = deploy_with_initializers(at).await;
+        assert!(failed.contains("expected a library whose initializers end well, found"), "{failed}");
+    }
+}
+
 /// The waits of a plugin have wakers in it. A timer that fires when the plugin is gone must not find one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_timer_may_fire_when_the_plugin_that_waited_for_it_is_gone() {
@@ -199,7 +212,8 @@ async fn isolated_versions_come_and_go_and_leave_nothing() {
         }
         let grown = resident_kilobytes().saturating_sub(kilobytes);
         println!("{rounds} rounds: {grown} kB more, {tasks} threads before, {} after", threads());
-        assert!(grown / rounds < 10, "{grown} kB more after {rounds} rounds");
+        // The allocator keeps some megabytes for the threads of the first rounds.
+        assert!(grown < 6_000 + 2 * rounds, "{grown} kB more after {rounds} rounds");
         assert!(threads() <= tasks + 2, "{tasks} threads before, {} after", threads());
     }
 }

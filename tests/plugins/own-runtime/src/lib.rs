@@ -23,7 +23,15 @@ impl Worker for Echo {
 
     async fn process(&mut self, task: &Task, cx: &JobContext) -> Result<String, Fault> {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let Task::Say(text) = task else { return Ok("waited".to_owned()) };
+        let text = match task {
+            Task::Say(text) => text,
+            Task::SleepOnBomb => {
+                let _spawns = Spawns;
+                tokio::time::sleep(Duration::from_secs(3_600)).await;
+                return Ok(String::new());
+            }
+            _ => return Ok("waited".to_owned()),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let cx = cx.clone();
@@ -40,5 +48,14 @@ impl Worker for Echo {
         stream.read_to_string(&mut back).await?;
         echo.await??;
         Ok(back)
+    }
+}
+
+/// Needs a runtime when it is dropped.
+struct Spawns;
+
+impl Drop for Spawns {
+    fn drop(&mut self) {
+        tokio::spawn(async {});
     }
 }

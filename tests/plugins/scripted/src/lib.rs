@@ -207,6 +207,7 @@ static INITIALIZER: extern "C" fn() = {
         match std::env::var("SERAL_PLUGIN_INITIALIZER").as_deref() {
             Ok("hangs") => now(Mood::Hangs, "an initializer"),
             Ok("panics") => now(Mood::Panics, "an initializer"),
+            Ok("exits") => std::process::exit(0),
             _ => {}
         }
     }
