@@ -1,0 +1,37 @@
+//! The order processor 1.0.0: everybody pays the full price.
+
+use std::time::Duration;
+
+use hot_load_orders::Order;
+use hot_load_orders::Receipt;
+use seral_plugin::Fault;
+use seral_plugin::JobContext;
+use seral_plugin::Worker;
+
+seral_plugin::export_worker!(OrderProcessor);
+
+/// How long an order waits for its payment.
+const PAYMENT: Duration = Duration::from_millis(1);
+
+#[derive(Default)]
+struct OrderProcessor;
+
+impl Worker for OrderProcessor {
+    type Job = Order;
+    type Output = Receipt;
+
+    async fn process(&mut self, order: &Order, cx: &JobContext) -> Result<Receipt, Fault> {
+        let began = cx.now().as_nanos();
+        cx.sleep(PAYMENT).await;
+        seral_plugin::send(cx, "postings", order.number).await?;
+        Ok(Receipt {
+            order: order.number,
+            cents: order.cents,
+            spent_before: order.spent_before,
+            rebate: 0,
+            version: cx.version().to_string(),
+            began,
+            ended: cx.now().as_nanos(),
+        })
+    }
+}
