@@ -185,7 +185,7 @@ fn live(
     config: &Configuration,
     tell: oneshot::Sender<Result<Guest, Ended>>,
 ) {
-    let runtime = match Builder::new_current_thread().enable_all().build() {
+    let runtime = match Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
         Err(why) => {
             let _ = tell.send(Err(Ended::Refused(Refused::NoThread { why: why.kind() }.to_string())));

@@ -1,6 +1,9 @@
 //! The jobs and outputs that test plugins and tests agree on.
 
+use seral_plugin::Fault;
+use seral_plugin::JobContext;
 use seral_plugin::Schema;
+use seral_plugin::Worker;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -87,4 +90,33 @@ pub enum Mood {
     Panics,
     /// It never ends.
     Hangs,
+}
+
+/// What benchmarks send, empty or with something in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Parcel {
+    /// Which one it is.
+    pub number: u64,
+    /// Of an output: the sum of the numbers that its worker has had so far.
+    pub sum: u64,
+    /// As a normal type has them: serde writes and reads them one by one.
+    pub bytes: Vec<u8>,
+    /// These it writes and reads at once.
+    pub text: String,
+}
+
+/// A worker that gives back what it gets, and adds up the numbers.
+#[derive(Debug, Default)]
+pub struct Echo {
+    sum: u64,
+}
+
+impl Worker for Echo {
+    type Job = Parcel;
+    type Output = Parcel;
+
+    async fn process(&mut self, parcel: &Parcel, _: &JobContext) -> Result<Parcel, Fault> {
+        self.sum += parcel.number;
+        Ok(Parcel { sum: self.sum, ..parcel.clone() })
+    }
 }
