@@ -1,6 +1,7 @@
 //! From the deploy of a library to its end: what fails changes nothing else, and what is retired is accounted for.
 //!
-//! Seen failing: a hang on a thread of the host; an image that is closed while a thread of it lives; a worker that is not destroyed; a library without its build.
+//! Seen failing: a copy that stays; a library that is not closed; a worker that is never left; a build that does not tell files apart; a plugin that is shut down though it
+//! is in use.
 
 use std::fs;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! What may end a process, each in a process of its own, which has to end well.
 //!
-//! Seen failing: a library that is unmapped while code of it is still to run; one that is opened where it lies, or unchecked; no limit to what is loaded.
+//! Seen failing: initializers whose end nobody looks at; no limit to what is mapped.
 
 #![allow(clippy::print_stdout, reason = "what was measured is for whoever asks for all loads")]
 

@@ -1,6 +1,6 @@
 //! The promises, with versions that are linked, resident and isolated beside each other.
 //!
-//! Seen failing: a call that is begun again when its seat is dropped; a job that goes to a version after its successor's deploy; a seat that outlives its version.
+//! Seen failing: a job that is processed twice.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
