@@ -34,7 +34,8 @@ use crate::sha256::Sha256;
 /// ```
 ///
 /// The file is read and looked at when it is opened with [`open`](Self::open); its code does not run before the deploy, and then from a private copy. So
-/// afterwards the file may be replaced, overwritten or removed.
+/// afterwards the file may be replaced, overwritten or removed. The copy lies in the directory for temporary files, in one of its own, and is removed when its
+/// version retires; a process that is killed leaves it there.
 ///
 /// By default a library is *resident*: its code runs on the threads of the runtime, as fast as that of a linked worker but for the encoding of jobs and
 /// outputs, and when its version is retired it stays mapped, since to unmap code that ran on threads which live on ends the process later. That costs some
@@ -102,12 +103,13 @@ impl Library {
     }
 
     /// Lets its workers send jobs to this community, by its name: `seral_plugin::send(cx, "invoices", invoice).await?`. Without this they may send to
-    /// none.
+    /// none. Of two communities with one name it is the one that was given last.
     pub fn sends_to<J, O>(mut self, community: &Community<J, O>) -> Self
     where
         J: Schema + DeserializeOwned + Send + Sync + 'static,
         O: Send + 'static,
     {
+        self.outlets.retain(|outlet| outlet.name() != community.name());
         self.outlets.push(Outlet::to(community));
         self
     }

@@ -195,7 +195,9 @@ pub enum Refused {
     )]
     NoEntry,
     /// The loader of the system did not open it, as when a function that it needs is nowhere.
-    #[error("expected a library that can be opened, found that it cannot ({why}); build it for this system")]
+    #[error(
+        "expected a library that can be opened, found that it cannot ({why}); build it for this system, or, if nothing may be run from the directory for temporary files, set TMPDIR"
+    )]
     NotOpened {
         /// What the loader said.
         why: String,
