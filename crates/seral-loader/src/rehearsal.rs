@@ -2,8 +2,9 @@
 //!
 //! To open a library runs them, under a lock of the system's loader that nearly everything needs sooner or later. One that hangs there, or ends the process, cannot
 //! be survived. So before a library is opened here, the system's loader opens it in a process that does nothing else: `false`, with the library preloaded. That
-//! program, and not `true`, since it ends by another code than one that an initializer has ended. Where there is none, nothing is tried.
+//! program, and not `true`, since it ends by another code than one that an initializer has ended. Where there is none, or no `timeout` and `env`, nothing is tried.
 
+use std::ffi::OsString;
 use std::fs;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -24,8 +25,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How `false` ends.
 const WELL: i32 = 1;
 
-/// How a program ends that the loader of the system could not load all of.
+/// How a program ends that the loader of the system could not load all of; when the library is opened here, that says why. Also how `env` ends without `false`.
 const NOT_LOADED: i32 = 127;
+
+/// How `timeout` ends if there is no `env` that it may run.
+const NO_PROGRAM: i32 = 126;
+
+/// By which signal it ends what takes too long.
+const KILLED: i32 = 9;
+
+/// How it ends when it has done that.
+const OUT_OF_TIME: i32 = 128 + KILLED;
 
 /// How often it is looked whether the process has ended.
 const LOOK_EACH: Duration = Duration::from_micros(500);
@@ -40,31 +50,34 @@ pub(crate) fn ends_well(library: &Path) -> Result<(), Refused> {
     // A file, which takes whatever is said; beside the copy, with which it is removed.
     let said = directory.join("said");
     let Ok(to) = File::create(&said) else { return Ok(()) };
-    let mut here = Path::new(".").as_os_str().to_owned();
-    here.push("/");
-    here.push(name);
     // By a path from here: one with a blank or a colon in it would be two.
-    let process = Command::new("false")
+    let mut preload = OsString::from("LD_PRELOAD=./");
+    preload.push(name);
+    // Ended by a program of its own, so that it does not outlive its time though this process does not.
+    let process = Command::new("timeout")
+        .args(["-s", "KILL", &PATIENCE.as_secs().to_string(), "env"])
+        .arg(preload)
+        .args(["LD_BIND_NOW=1", "false"])
         .current_dir(directory)
-        .env("LD_PRELOAD", here)
-        .env("LD_BIND_NOW", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(to)
         .spawn();
     let Ok(mut process) = process else { return Ok(()) };
-    let failed = |why: String| Err(Refused::Initializer { why });
-    match wait(&mut process, Instant::now() + PATIENCE) {
-        Some(status) if status.code() == Some(WELL) => Ok(()),
-        // The loader of the system could not load it; when it is opened here, it says why.
-        Some(status) if status.code() == Some(NOT_LOADED) => Ok(()),
-        Some(status) => failed(ended(status, &said)),
-        None => {
-            let _ = process.kill();
-            let _ = process.wait();
-            failed(format!("it took more than {PATIENCE:?}"))
+    let status = wait(&mut process, Instant::now() + PATIENCE + Duration::from_secs(1));
+    let why = match status.map(|status| (status, status.code(), status.signal())) {
+        Some((_, Some(WELL | NOT_LOADED | NO_PROGRAM), _)) => return Ok(()),
+        // `timeout` may be killed by its own signal.
+        Some((_, Some(OUT_OF_TIME), _) | (_, _, Some(KILLED))) | None => {
+            format!("it took more than {PATIENCE:?}")
         }
+        Some((status, ..)) => ended(status, &said),
+    };
+    if status.is_none() {
+        let _ = process.kill();
+        let _ = process.wait();
     }
+    Err(Refused::Initializer { why })
 }
 
 fn wait(process: &mut Child, until: Instant) -> Option<ExitStatus> {
