@@ -41,6 +41,9 @@
 //! | `placing` | (what a verb does about versions whose workers are there) |
 //! | `news` | (what becomes of a version when there is news of its pool) |
 //! | [`versions`] | how one version takes over from another ★ |
+//! | [`evidence`] | how much failures speak for one version being worse than another |
+//! | [`sign`] | what a guard watches, and how sure it has to be |
+//! | [`guard`] | whether a candidate has to go, or may have more ★ |
 //! | [`plan`] | the steps of a rollout, and what can be said to it |
 //! | [`rollout`] | when a candidate gets its next share of new work ★ |
 //! | [`following`] | what becomes of a rollout when something happens to its candidate |
@@ -80,6 +83,9 @@ mod succession;
 mod placing;
 mod news;
 pub mod versions;
+pub mod evidence;
+pub mod sign;
+pub mod guard;
 pub mod plan;
 pub mod rollout;
 pub mod following;

@@ -1,0 +1,543 @@
+//! What a [`Guard`] decides, over streams of jobs with fixed seeds: how often it takes a good version for a bad one, and how soon it finds a bad one.
+//!
+//! The numbers are those of a simulation of the same rule by other means, in another language; the rule of thumb that it is compared with there (twice the
+//! rate within a window) takes nearly every good version back.
+//!
+//! Seen failing, each on its own: one value of ψ instead of the mixture (1.25: `what_always_fails_…`; 100: `the_table_of_regressions`); the last
+//! cohort for each failure (`a_share_that_was_lowered_…`); a window of 1,000 jobs instead of the ratio (`a_good_version_…`); keys that count each time
+//! (`a_key_that_fails_…`); no part of the finished jobs (`a_baseline_that_does_not_keep_up_…`); no α for each sign (`an_unbounded_run_…`).
+
+#![expect(clippy::print_stdout, reason = "its numbers are what one wants to see")]
+#![expect(clippy::cast_precision_loss, reason = "counts of a test")]
+
+use std::time::Duration;
+
+use seral_core::evidence;
+use seral_core::guard::Count;
+use seral_core::guard::Failure;
+use seral_core::guard::Finding;
+use seral_core::guard::Guard;
+use seral_core::guard::GuardPolicy;
+use seral_core::guard::Jobs;
+use seral_core::guard::Record;
+use seral_core::guard::Side;
+use seral_core::guard::Sign;
+use seral_core::id::Revision;
+use seral_core::routing::Reason;
+use seral_core::routing::Route;
+use seral_core::time::Time;
+
+const JOBS: u64 = 200_000;
+const RUNS: u64 = 300;
+
+/// Numbers from a seed (a `SplitMix64`).
+struct Dice(u64);
+
+impl Dice {
+    fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From 0 to 1.
+    fn fraction(&mut self) -> f64 {
+        (self.number() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn falls(&mut self, chance: f64) -> bool {
+        self.fraction() < chance
+    }
+}
+
+fn only_errors() -> GuardPolicy {
+    GuardPolicy::default().without(Sign::Panics).without(Sign::Timeouts).without(Sign::Slowness)
+}
+
+fn route(revision: u64, side: Side) -> Route {
+    let reason = if side == Side::Candidate { Reason::Share } else { Reason::Current };
+    Route::new(Revision::new(revision), reason)
+}
+
+/// A guard, and the jobs that it has seen.
+struct Watched {
+    guard: Guard,
+    jobs: Jobs,
+    failures: u64,
+    finding: Option<Finding>,
+}
+
+impl Watched {
+    fn sharing(policy: GuardPolicy, part: f64) -> Self {
+        let mut guard = Guard::new(policy, None);
+        guard.shared(Revision::new(1), part);
+        Self { guard, jobs: Jobs::default(), failures: 0, finding: None }
+    }
+
+    fn against(record: Record) -> Self {
+        let mut guard = Guard::new(GuardPolicy::default(), Some(record));
+        guard.shared(Revision::new(1), 1.0);
+        Self { guard, jobs: Jobs::default(), failures: 0, finding: None }
+    }
+
+    /// A job has ended.
+    fn job(&mut self, side: Side, fails: bool) {
+        self.job_of(side, fails, 1, None);
+    }
+
+    /// A job has ended that was admitted under this table.
+    fn job_of(&mut self, side: Side, fails: bool, revision: u64, key: Option<u64>) {
+        match side {
+            Side::Candidate => self.jobs.candidate += 1,
+            Side::Baseline => self.jobs.baseline += 1,
+        }
+        if fails {
+            self.fails(Sign::Errors, side, revision, key);
+        }
+    }
+
+    fn fails(&mut self, sign: Sign, side: Side, revision: u64, key: Option<u64>) {
+        self.failures += u64::from(side == Side::Candidate);
+        let found = self.guard.failed(Failure { sign, side, route: route(revision, side), key }, self.jobs);
+        self.finding = self.finding.take().or(found);
+    }
+
+    fn is_condemned(&self) -> bool {
+        self.finding.is_some()
+    }
+}
+
+/// One run: jobs until the candidate is condemned, or all are over.
+fn run(policy: GuardPolicy, part: f64, rates: (f64, f64), jobs: u64, dice: &mut Dice) -> Watched {
+    let mut watched = Watched::sharing(policy, part);
+    for _ in 0..jobs {
+        let side = if dice.falls(part) { Side::Candidate } else { Side::Baseline };
+        let rate = if side == Side::Candidate { rates.1 } else { rates.0 };
+        let fails = dice.falls(rate);
+        watched.job(side, fails);
+        if watched.is_condemned() {
+            break;
+        }
+    }
+    watched
+}
+
+fn median(mut numbers: Vec<u64>) -> u64 {
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied().unwrap_or(0)
+}
+
+/// I17.
+#[test]
+fn a_good_version_is_taken_back_as_seldom_as_alpha_says() {
+    let policies = [only_errors().alpha(0.01), GuardPolicy::default()];
+    let mut condemned = [Vec::new(), Vec::new()];
+    for part in [0.05, 0.25, 0.5] {
+        for rate in [0.001, 0.01, 0.05] {
+            let mut dice = Dice(7 + condemned[0].len() as u64);
+            let here = good_versions_condemned(policies, part, rate, &mut dice);
+            println!("part {part:4}, rate {rate:5}: {here:?} of {RUNS} condemned");
+            (0..2).for_each(|at| condemned[at].push(here[at]));
+        }
+    }
+    for (cells, (all, one)) in condemned.iter().zip([(0.01, 0.02), (0.001, 0.0034)]) {
+        let of_all = cells.iter().sum::<u64>() as f64 / (cells.len() as u64 * RUNS) as f64;
+        let of_worst = cells.iter().copied().max().unwrap_or(0) as f64 / RUNS as f64;
+        println!("{of_all:.4} of all, {of_worst:.4} of the worst cell");
+        assert!(of_all <= all && of_worst <= one, "{of_all} of all, {of_worst} of the worst cell");
+    }
+}
+
+/// Of so many runs, in how many each of two guards condemned a version that is as good as the other.
+fn good_versions_condemned(policies: [GuardPolicy; 2], part: f64, rate: f64, dice: &mut Dice) -> [u64; 2] {
+    let mut condemned = [0; 2];
+    for _ in 0..RUNS {
+        let mut watched = policies.map(|policy| Watched::sharing(policy, part));
+        for _ in 0..JOBS {
+            let side = if dice.falls(part) { Side::Candidate } else { Side::Baseline };
+            let fails = dice.falls(rate);
+            for watched in &mut watched {
+                watched.job(side, fails);
+            }
+        }
+        (0..2).for_each(|at| condemned[at] += u64::from(watched[at].is_condemned()));
+    }
+    condemned
+}
+
+/// Ville's bound holds however long one looks: each failure is looked at, and there are enough for the candidate's luck to change many times.
+#[test]
+fn an_unbounded_run_trips_no_more_often_than_alpha_over_all_signs() {
+    let (alpha, runs) = (0.05, 1_000);
+    let mut condemned = 0;
+    for seed in 0..runs {
+        let mut dice = Dice(seed);
+        let mut watched = Watched::sharing(GuardPolicy::default().alpha(alpha), 0.2);
+        for _ in 0..20_000 {
+            let side = if dice.falls(0.2) { Side::Candidate } else { Side::Baseline };
+            let sign = Sign::ALL[(dice.number() % 4) as usize];
+            watched.fails(sign, side, 1, None);
+        }
+        condemned += u64::from(watched.is_condemned());
+    }
+    println!("{condemned} of {runs} condemned at alpha {alpha}");
+    assert!(condemned <= 50 && condemned > 2, "{condemned} of {runs}");
+}
+
+#[test]
+fn the_table_of_regressions() {
+    // Part, rates, the least and most that is caught, and the most jobs and failures of the candidate that this costs (medians).
+    let rows = [
+        (0.05, (0.01, 1.0), (1.0, 1.0), 4, 4),
+        (0.05, (0.0, 0.01), (1.0, 1.0), 400, 4),
+        (0.05, (0.01, 0.05), (1.0, 1.0), 220, 11),
+        (0.05, (0.01, 0.02), (1.0, 1.0), 1_700, 36),
+        (0.05, (0.001, 0.002), (0.17, 0.37), 8_000, 22),
+        (0.25, (0.001, 0.002), (0.93, 1.0), 22_000, 45),
+    ];
+    for (number, (part, rates, (least, most), jobs, failures)) in rows.into_iter().enumerate() {
+        let mut dice = Dice(100 + number as u64);
+        let all: Vec<_> =
+            (0..100).map(|_| run(only_errors().alpha(0.01), part, rates, JOBS, &mut dice)).collect();
+        let caught: Vec<_> = all.iter().filter(|it| it.is_condemned()).collect();
+        let share = caught.len() as f64 / all.len() as f64;
+        let spent = median(caught.iter().map(|it| it.jobs.candidate).collect());
+        let failed = median(caught.iter().map(|it| it.failures).collect());
+        println!(
+            "part {part:4}, {rates:?}: caught {share:.2} after {spent} jobs, {failed} failures of the candidate"
+        );
+        assert!((least..=most).contains(&share) && spent <= jobs && failed <= failures, "{part}, {rates:?}");
+    }
+}
+
+#[test]
+fn what_always_fails_is_taken_back_within_five_failures_at_a_share_of_five_percent() {
+    for seed in 0..1_000 {
+        let watched = run(GuardPolicy::default(), 0.05, (0.0, 1.0), JOBS, &mut Dice(seed));
+        assert!(
+            watched.is_condemned() && watched.failures <= 5,
+            "seed {seed}: {} failures",
+            watched.failures
+        );
+    }
+    let mut dice = Dice(1);
+    let spent = |part: f64, dice: &mut Dice| {
+        median((0..100).map(|_| run(GuardPolicy::default(), part, (0.0, 1.0), JOBS, dice).failures).collect())
+    };
+    let more = [0.01, 0.05, 0.25, 0.5].map(|part| spent(part, &mut dice));
+    println!("failures spent at 1, 5, 25 and 50 %: {more:?}");
+    assert_eq!(more, [3, 4, 8, 15]);
+}
+
+#[test]
+fn an_outage_from_which_both_suffer_trips_nothing() {
+    for seed in 0..300 {
+        let mut dice = Dice(seed);
+        let mut watched = Watched::sharing(GuardPolicy::default(), 0.25);
+        for number in 0..20_000 {
+            let side = if dice.falls(0.25) { Side::Candidate } else { Side::Baseline };
+            let is_out = (5_000..8_000).contains(&number) || (12_000..12_500).contains(&number);
+            let rate = if is_out { 0.9 } else { 0.001 };
+            let fails = dice.falls(rate);
+            watched.job(side, fails);
+        }
+        assert!(!watched.is_condemned(), "seed {seed}: {:?}", watched.finding);
+    }
+}
+
+/// Half of the jobs went to the candidate; then it was given a twentieth, and what fails late still comes from that half.
+#[test]
+fn a_share_that_was_lowered_does_not_make_late_failures_of_earlier_jobs_count_for_more() {
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.5);
+    let late: Vec<Side> =
+        (0..400).map(|number| if number % 2 == 0 { Side::Candidate } else { Side::Baseline }).collect();
+    watched.guard.shared(Revision::new(2), 0.05);
+    for side in &late {
+        watched.job_of(*side, true, 1, None);
+    }
+    assert!(!watched.is_condemned(), "{:?}", watched.finding);
+    // The same failures of jobs that were admitted since would be plain.
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+    watched.jobs.baseline = 10_000;
+    for side in late {
+        watched.job(side, true);
+    }
+    assert!(watched.is_condemned());
+}
+
+/// A ramp begins while the baseline has a long queue: what it fails by then was admitted before there was a candidate, and counts.
+#[test]
+fn a_candidate_that_comes_beside_a_long_queue_is_not_worse_for_being_quicker() {
+    for seed in 0..200 {
+        let mut dice = Dice(seed);
+        let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+        watched.guard.shared(Revision::new(2), 0.05);
+        for _ in 0..20_000 {
+            let side = if dice.falls(0.05) { Side::Candidate } else { Side::Baseline };
+            let fails = dice.falls(0.02);
+            watched.job_of(side, fails, u64::from(side == Side::Candidate), None);
+        }
+        assert!(!watched.is_condemned(), "seed {seed}: {:?}", watched.finding);
+    }
+}
+
+/// The baseline finishes half of what it is given, so the candidate has nearly a tenth of what is finished instead of a twentieth.
+#[test]
+fn a_baseline_that_does_not_keep_up_does_not_make_the_candidate_look_bad() {
+    let mut condemned = 0;
+    for seed in 0..300 {
+        let mut dice = Dice(seed);
+        let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+        for _ in 0..40_000 {
+            let side = if dice.falls(0.05) { Side::Candidate } else { Side::Baseline };
+            let is_finished = side == Side::Candidate || dice.falls(0.5);
+            let fails = dice.falls(0.02);
+            if is_finished {
+                watched.job(side, fails);
+            }
+        }
+        condemned += usize::from(watched.is_condemned());
+    }
+    assert!(condemned <= 2, "{condemned} of 300");
+}
+
+#[test]
+fn a_key_that_fails_again_and_again_counts_once() {
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+    watched.jobs.baseline = 30_000;
+    for _ in 0..1_000 {
+        watched.job_of(Side::Candidate, true, 1, Some(17));
+    }
+    assert!(!watched.is_condemned(), "{:?}", watched.finding);
+    for key in 1..=4 {
+        watched.job_of(Side::Candidate, true, 1, Some(key));
+    }
+    let Some(Finding::Worse { candidate, .. }) = watched.finding else { panic!("not condemned") };
+    assert_eq!(candidate, Count { jobs: 1_003, failures: 1_003 });
+}
+
+#[test]
+fn jobs_that_somebody_sent_to_the_candidate_do_not_count() {
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+    for reason in [Reason::Pin, Reason::StandingPin, Reason::Rule, Reason::Moved, Reason::Elsewhere] {
+        for _ in 0..100 {
+            let route = Route::new(Revision::new(1), reason);
+            let failure = Failure { sign: Sign::Panics, side: Side::Candidate, route, key: None };
+            assert_eq!(watched.guard.failed(failure, Jobs { candidate: 1, ..Jobs::default() }), None);
+        }
+    }
+    assert_eq!(watched.guard.candidate_count(Sign::Panics, watched.jobs).failures, 0);
+}
+
+#[test]
+fn what_came_to_the_candidate_before_it_was_watched_does_not_count() {
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+    for _ in 0..100 {
+        watched.job_of(Side::Candidate, true, 0, None);
+    }
+    assert!(!watched.is_condemned());
+}
+
+#[test]
+fn more_tables_than_are_remembered_count_by_the_largest_part_of_those() {
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.5);
+    for revision in 2..1_000 {
+        watched.guard.shared(Revision::new(revision), if revision % 2 == 0 { 0.01 } else { 0.02 });
+    }
+    watched.jobs.baseline = 10_000;
+    for _ in 0..10 {
+        watched.job_of(Side::Candidate, true, 3, None);
+    }
+    assert!(!watched.is_condemned(), "at a half, ten failures are not enough");
+    for _ in 0..4 {
+        watched.job_of(Side::Candidate, true, 999, None);
+    }
+    assert!(watched.is_condemned());
+}
+
+// ---- against a record ----------------------------------------------------------------------------------------------
+
+fn record_of(rate: f64, jobs: u64, dice: &mut Dice) -> Record {
+    let failures = (0..jobs).filter(|_| dice.falls(rate)).count() as u64;
+    let none = Count { jobs, failures: 0 };
+    [Count { jobs, failures }, none, none, none]
+}
+
+#[test]
+fn a_good_version_is_seldom_taken_back_for_the_record_of_the_one_before() {
+    for (rate, jobs) in [(0.001, 200), (0.001, 10_000), (0.01, 200), (0.01, 10_000), (0.05, 1_000)] {
+        let mut condemned = 0;
+        for seed in 0..1_000 {
+            let mut dice = Dice(seed);
+            let mut watched = Watched::against(record_of(rate, jobs, &mut dice));
+            for _ in 0..20_000 {
+                let fails = dice.falls(rate);
+                watched.job(Side::Candidate, fails);
+            }
+            condemned += u64::from(watched.is_condemned());
+        }
+        println!("rate {rate}, record of {jobs}: {condemned} of 1,000 condemned");
+        assert!(condemned <= 2, "rate {rate}, record of {jobs}: {condemned} of 1,000");
+    }
+}
+
+#[test]
+fn what_always_fails_is_taken_back_within_five_failures_though_nothing_runs_beside_it() {
+    for (rate, jobs) in [(0.0, 50), (0.0, 10_000), (0.01, 200), (0.01, 10_000)] {
+        let mut watched = Watched::against(record_of(rate, jobs, &mut Dice(3)));
+        while !watched.is_condemned() {
+            watched.job(Side::Candidate, true);
+        }
+        assert!(watched.failures <= 5, "rate {rate}, record of {jobs}: {} failures", watched.failures);
+    }
+}
+
+/// Failures come first, since what is well takes longer: as long as that is in hand it may be well.
+#[test]
+fn jobs_in_hand_count_as_if_they_were_well() {
+    let mut watched = Watched::against([Count { jobs: 10_000, failures: 100 }; 4]);
+    watched.jobs.in_hand = 1_000;
+    for _ in 0..10 {
+        watched.job(Side::Candidate, true);
+    }
+    assert!(!watched.is_condemned(), "{:?}", watched.finding);
+}
+
+// ---- stuck ---------------------------------------------------------------------------------------------------------
+
+fn at(seconds: u64) -> Time {
+    Time::from(Duration::from_secs(seconds))
+}
+
+fn jobs(candidate: u64, in_hand: u64, baseline: u64) -> Jobs {
+    Jobs { candidate, in_hand, baseline }
+}
+
+fn guard() -> Guard {
+    Watched::sharing(GuardPolicy::default(), 0.05).guard
+}
+
+#[test]
+fn a_candidate_that_finishes_nothing_is_stuck_after_a_minute_if_the_baseline_goes_on() {
+    let mut guard = guard();
+    assert_eq!(guard.look(at(10), jobs(0, 5, 100)), None);
+    assert_eq!(guard.look(at(69), jobs(0, 5, 900)), None);
+    let stuck = Finding::Stuck { time: Duration::from_secs(60), in_hand: 5, baseline: 900 };
+    assert_eq!(guard.look(at(70), jobs(0, 5, 1_000)), Some(stuck.clone()));
+    assert_eq!(stuck.to_string(), "no job finished for 60 s with 5 in hand, against 900 finished");
+    assert_eq!(guard.look(at(80), jobs(0, 5, 1_100)), None, "it is told once");
+    assert_eq!(guard.finding(), Some(&stuck));
+}
+
+#[test]
+fn one_that_got_stuck_after_a_thousand_jobs_is_found_as_well() {
+    let mut guard = guard();
+    assert_eq!(guard.look(at(0), jobs(1_000, 5, 19_000)), None);
+    assert_eq!(guard.look(at(5), jobs(1_001, 5, 19_100)), None);
+    assert_eq!(guard.look(at(60), jobs(1_001, 5, 20_000)), None);
+    assert!(guard.look(at(65), jobs(1_001, 5, 20_100)).is_some());
+}
+
+#[test]
+fn one_that_has_nothing_to_do_or_finishes_or_is_beside_one_that_finishes_nothing_either_is_not_stuck() {
+    for (name, jobs_at) in [
+        ("nothing in hand", (|second| jobs(0, 0, second * 10)) as fn(u64) -> Jobs),
+        ("finishes", |second| jobs(second / 50, 5, second * 10)),
+        ("so is the baseline", |second| jobs(0, 5, second / 100)),
+    ] {
+        let mut guard = guard();
+        for second in (0..1_000).step_by(5) {
+            assert_eq!(guard.look(at(second), jobs_at(second)), None, "{name}, second {second}");
+        }
+    }
+}
+
+#[test]
+fn where_jobs_take_long_one_is_stuck_after_ten_times_as_long() {
+    let mut guard = guard();
+    guard.set_slow(Duration::from_secs(30), Jobs::default());
+    assert_eq!(guard.look(at(0), jobs(0, 5, 0)), None);
+    assert_eq!(guard.look(at(299), jobs(0, 5, 1_000)), None);
+    assert!(guard.look(at(300), jobs(0, 5, 1_000)).is_some());
+}
+
+#[test]
+fn nothing_is_stuck_for_a_guard_that_is_off() {
+    let mut guard = Guard::new(GuardPolicy::off(), None);
+    assert_eq!(guard.look(at(0), jobs(0, 5, 0)), None);
+    assert_eq!(guard.look(at(900), jobs(0, 5, 1_000)), None);
+}
+
+// ---- to have more --------------------------------------------------------------------------------------------------
+
+/// Row 7.
+#[test]
+fn without_jobs_nothing_is_promoted_and_nothing_rolled_back() {
+    let mut guard = guard();
+    for second in 0..1_000 {
+        assert_eq!(guard.look(at(second), jobs(0, 0, second)), None);
+        assert!(!guard.is_no_worse(jobs(0, 0, second), 200));
+    }
+}
+
+#[test]
+fn as_many_jobs_as_a_step_has_are_enough_if_all_are_well_and_more_are_needed_if_some_fail() {
+    let mut watched = Watched::sharing(only_errors(), 0.05);
+    assert!(!watched.guard.is_no_worse(jobs(199, 0, 4_000), 200));
+    assert!(watched.guard.is_no_worse(jobs(200, 0, 4_000), 200));
+    for _ in 0..2 {
+        watched.fails(Sign::Errors, Side::Candidate, 1, None);
+    }
+    assert!(!watched.guard.is_no_worse(jobs(200, 0, 4_000), 200));
+    assert!(watched.guard.is_no_worse(jobs(500, 0, 10_000), 200));
+}
+
+#[test]
+fn slow_jobs_are_counted_from_when_it_is_known_what_is_slow() {
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+    let guard = &mut watched.guard;
+    assert!(guard.is_no_worse(jobs(200, 0, 4_000), 200), "what cannot be known yet holds nothing up");
+    guard.set_slow(Duration::from_millis(5), jobs(200, 0, 4_000));
+    assert!(!guard.is_no_worse(jobs(210, 0, 4_200), 200));
+    assert!(guard.is_no_worse(jobs(300, 0, 6_000), 200));
+    assert_eq!(guard.candidate_count(Sign::Slowness, jobs(300, 0, 6_000)).jobs, 100);
+    assert_eq!(guard.candidate_count(Sign::Errors, jobs(300, 0, 6_000)).jobs, 300);
+}
+
+#[test]
+fn a_margin_may_be_given() {
+    let wide = Watched::sharing(only_errors().margin(50.0), 0.05).guard;
+    assert!(wide.is_no_worse(jobs(6, 0, 100), 200));
+    let narrow = Watched::sharing(only_errors().margin(0.1), 0.05).guard;
+    assert!(!narrow.is_no_worse(jobs(200, 0, 4_000), 200));
+    assert!(narrow.is_no_worse(jobs(4_500, 0, 90_000), 200));
+}
+
+#[test]
+fn a_policy_that_makes_no_sense_says_so() {
+    assert_eq!(GuardPolicy::default().complaint(), None);
+    assert!(!GuardPolicy::default().is_off() && GuardPolicy::off().is_off());
+    for alpha in [0.0, 1.0, -1.0, f64::NAN] {
+        assert!(GuardPolicy::default().alpha(alpha).complaint().is_some_and(|it| it.contains("alpha")));
+    }
+    for margin in [0.0, 100.0, f64::NAN] {
+        assert!(GuardPolicy::default().margin(margin).complaint().is_some_and(|it| it.contains("margin")));
+    }
+}
+
+#[test]
+fn a_finding_says_what_was_seen_of_both() {
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+    (0..95).for_each(|_| watched.job(Side::Baseline, false));
+    (0..4).for_each(|_| watched.job(Side::Candidate, true));
+    let found = watched.finding.map(|finding| finding.to_string()).unwrap_or_default();
+    assert_eq!(found, "errors in 4 of 4 jobs, against 0 of 95: 13113 times as likely if it is worse");
+}
+
+/// The margin that is used for a step is the one that its jobs can tell.
+#[test]
+fn the_default_margin_of_a_step_of_two_hundred_jobs_is_two_percent() {
+    assert!((evidence::margin_of(200) - 0.02).abs() < 0.000_5);
+}
