@@ -178,18 +178,14 @@ impl Guard {
     /// many jobs can tell.
     pub fn is_no_worse(&self, jobs: Jobs, of_jobs: u64) -> bool {
         let margin = self.policy.margin.unwrap_or_else(|| evidence::margin_of(of_jobs));
-        self.policy.signs().all(|sign| match (sign, self.slow) {
-            (Sign::Slowness, None) => true,
-            (Sign::Slowness, Some(_)) => {
-                let (candidate, baseline) =
-                    (self.candidate_count(sign, jobs), self.baseline_count(sign, jobs));
-                evidence::is_no_worse(candidate, baseline, margin * SLOWNESS_MARGIN)
+        self.policy.signs().all(|sign| {
+            let (candidate, baseline) = (self.candidate_count(sign, jobs), self.baseline_count(sign, jobs));
+            match sign {
+                // It may have become known late what is slow; that its jobs end at all, the others say.
+                Sign::Slowness if candidate.failures == 0 => true,
+                Sign::Slowness => evidence::is_no_worse(candidate, baseline, margin * SLOWNESS_MARGIN),
+                _ => evidence::is_no_worse(candidate, baseline, margin),
             }
-            _ => evidence::is_no_worse(
-                self.candidate_count(sign, jobs),
-                self.baseline_count(sign, jobs),
-                margin,
-            ),
         })
     }
 

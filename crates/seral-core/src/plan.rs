@@ -224,6 +224,8 @@ pub enum Event {
     Look {
         /// How many jobs the candidate has finished so far.
         finished: u64,
+        /// Whether the candidate was seen to be no worse than the current version, as far as anybody watches that. Until then it gets no more by itself.
+        proven: bool,
     },
     /// What the gate of a step says. One of another step, or that nobody asked for, is ignored. Only a
     /// [`Verdict::Fail`] of the current step counts unasked: so a guard that watches all the time speaks.

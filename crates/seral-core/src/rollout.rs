@@ -12,7 +12,8 @@
 //!
 //! 1. The wait and the gate of a step are passed before the next step is taken. The last step is everybody: it is the promotion.
 //! 2. A gate that fails ends the rollout, in every phase: also while it is paused, or waits for a person.
-//! 3. Without jobs nothing is promoted and nothing is rolled back. Only a person goes on without them.
+//! 3. Without jobs nothing is promoted and nothing is rolled back, nor as long as it is not seen from them that the candidate is no worse. Only a person goes on
+//!    without that.
 //! 4. A pause freezes the time of the step, shares and promotion. Jobs still count, and a gate that runs still answers.
 //! 5. Until the end the share never falls. After the end nothing is done.
 //! 6. Whoever lost the actions that it was given asks for them again by [`Rollout::restart`].
@@ -49,7 +50,7 @@ enum State {
     Raising,
     /// Until then the time of the step runs.
     Waiting(Time),
-    /// It is over; the next look is then.
+    /// It is over, and there are too few jobs, or too few to tell that the candidate is no worse; the next look is then.
     ShortOfJobs(Time),
     ByHand,
     Gating,
@@ -102,7 +103,7 @@ impl Rollout {
             return Vec::new();
         }
         let before = self.note();
-        if let Event::Live { finished, .. } | Event::Look { finished } = event {
+        if let Event::Live { finished, .. } | Event::Look { finished, .. } = event {
             self.count(finished);
         }
         let actions = self.decide(now, event);
@@ -217,6 +218,11 @@ impl Rollout {
         self.jobs
     }
 
+    /// What must pass before the step is long enough.
+    pub fn wait(&self) -> Wait {
+        self.current().wait
+    }
+
     /// What the gate of this step said last.
     pub fn verdict(&self) -> Option<&Verdict> {
         self.verdict.as_ref()
@@ -243,13 +249,13 @@ impl Rollout {
             State::Waiting(until) => match event {
                 // Armed again, in case that this look was the one that was armed, and came early.
                 Event::Look { .. } if self.pause.is_some() || now < until => self.wake(now),
-                Event::Look { .. } => self.count_up(now),
+                Event::Look { proven, .. } => self.count_up(now, proven),
                 Event::Live { .. } => Vec::new(),
                 Event::Verdict { step, verdict } => self.unasked(step, verdict),
             },
             State::ShortOfJobs(_) => match event {
                 Event::Look { .. } if self.pause.is_some() => Vec::new(),
-                Event::Look { .. } => self.count_up(now),
+                Event::Look { proven, .. } => self.count_up(now, proven),
                 Event::Live { .. } => Vec::new(),
                 Event::Verdict { step, verdict } => self.unasked(step, verdict),
             },
@@ -281,10 +287,10 @@ impl Rollout {
         self.wake(now)
     }
 
-    /// The time of the step is over: are there enough jobs?
-    fn count_up(&mut self, now: Time) -> Vec<Action> {
+    /// The time of the step is over: are there enough jobs, and did they go well enough?
+    fn count_up(&mut self, now: Time, proven: bool) -> Vec<Action> {
         match self.current().wait {
-            Wait::For { jobs, .. } if self.jobs < jobs.max(1) => {
+            Wait::For { jobs, .. } if self.jobs < jobs.max(1) || !proven => {
                 self.state = State::ShortOfJobs(now.after(LOOK));
                 self.wake(now)
             }

@@ -46,7 +46,8 @@ pub enum Verb {
         /// To this version, or to the one that was promoted last before what is left.
         to: Option<Version>,
     },
-    /// Leave a version that is being ramped, since it was found to be bad: its waiting jobs go back, and it is quarantined.
+    /// Leave a version that is being ramped, or is current while an earlier one is still there, since it was found to be bad: its waiting jobs go back,
+    /// and it is quarantined.
     Reject(Version),
     /// End what is being ramped, loading or not: it drains.
     Abort,

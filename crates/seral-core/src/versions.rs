@@ -25,7 +25,7 @@
 //! 8. A version whose workers cannot be kept running is left if it can be: if it is current, for the version that was first
 //!    deployed last of those that drain; otherwise its jobs go where the table sends them without it. A version that was left so is
 //!    *quarantined*: it is no target of a fall back, so that two bad versions cannot play ping-pong, and gets new jobs
-//!    again only by force.
+//!    again only by force. So is one that is *rejected*, since it was found to be bad.
 //!
 //! The machine numbers each start of a pool ([`PoolId`]). News of a pool that it does not know any more is ignored.
 
@@ -226,7 +226,7 @@ impl Versions {
             Verb::Drain { version, allow_empty, drain_within } => {
                 Some(self.roster.drain(&version, allow_empty, drain_within, actions))
             }
-            Verb::Reject(version) => Some(self.roster.reject(&version, actions)),
+            Verb::Reject(version) => Some(self.reject(&version, actions)),
             Verb::Retire(version) => Some(self.roster.retire(&version, actions)),
             Verb::Pin { whose, version, until } => Some(self.roster.pin(whose, version, until, actions)),
             Verb::Unpin(whose) => Some(self.roster.unpin(&whose, actions)),
@@ -306,6 +306,16 @@ impl Versions {
         aborted.extend(ramping.iter().map(|at| self.roster.name(*at)));
         self.roster.leave(&ramping, false, actions);
         Answer::Aborted(aborted)
+    }
+
+    /// A version was found to be bad. If it is current, it is left as one that broke: for a version that is still there.
+    fn reject(&mut self, version: &Version, actions: &mut Vec<Action>) -> Answer {
+        let current = self.roster.find(version).filter(|at| self.roster.entries[*at].state == State::Current);
+        let Some(at) = current else { return self.roster.reject(version, actions) };
+        let Some(target) = self.roster.fall_back_target() else { return Answer::NothingBefore };
+        self.roster.entries[at].quarantined = true;
+        let from = self.take_over(target, Why::FallBack, actions);
+        self.rolled_back_to(target, from, Takeover::Warm)
     }
 
     /// No answer yet if the workers of its target have to be started.
@@ -390,9 +400,7 @@ impl Versions {
         let version = self.roster.name(at);
         match self.roster.entries[at].state {
             State::Current => {
-                let warm =
-                    |entry: &Entry| (entry.state == State::Draining || entry.kept) && !entry.quarantined;
-                let Some(target) = self.roster.entries.iter().rposition(warm) else {
+                let Some(target) = self.roster.fall_back_target() else {
                     return actions.push(Action::TellBroken(version, Remedy::KeepTrying));
                 };
                 actions.push(Action::TellBroken(version, Remedy::FallBack(self.roster.name(target))));

@@ -357,6 +357,19 @@ fn more_tables_than_are_remembered_count_by_the_largest_part_of_those() {
     assert!(watched.is_condemned());
 }
 
+#[test]
+fn tables_that_share_alike_are_one_cohort() {
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.5);
+    for revision in 2..1_000 {
+        watched.guard.shared(Revision::new(revision), 0.05);
+    }
+    watched.jobs.baseline = 10_000;
+    for _ in 0..4 {
+        watched.job_of(Side::Candidate, true, 500, None);
+    }
+    assert!(watched.is_condemned());
+}
+
 // ---- against a record ----------------------------------------------------------------------------------------------
 
 fn record_of(rate: f64, jobs: u64, dice: &mut Dice) -> Record {
@@ -444,6 +457,7 @@ fn one_that_got_stuck_after_a_thousand_jobs_is_found_as_well() {
 fn one_that_has_nothing_to_do_or_finishes_or_is_beside_one_that_finishes_nothing_either_is_not_stuck() {
     for (name, jobs_at) in [
         ("nothing in hand", (|second| jobs(0, 0, second * 10)) as fn(u64) -> Jobs),
+        ("now and then one in hand that goes back", |second| jobs(0, second % 2, second * 10)),
         ("finishes", |second| jobs(second / 50, 5, second * 10)),
         ("so is the baseline", |second| jobs(0, 5, second / 100)),
     ] {
@@ -497,11 +511,15 @@ fn as_many_jobs_as_a_step_has_are_enough_if_all_are_well_and_more_are_needed_if_
 #[test]
 fn slow_jobs_are_counted_from_when_it_is_known_what_is_slow() {
     let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+    assert!(watched.guard.is_no_worse(jobs(200, 0, 4_000), 200), "what cannot be known yet holds nothing up");
+    watched.guard.set_slow(Duration::from_millis(5), jobs(200, 0, 4_000));
+    assert!(watched.guard.is_no_worse(jobs(200, 0, 4_000), 200));
+    watched.jobs = jobs(209, 0, 4_200);
+    watched.fails(Sign::Slowness, Side::Candidate, 1, None);
     let guard = &mut watched.guard;
-    assert!(guard.is_no_worse(jobs(200, 0, 4_000), 200), "what cannot be known yet holds nothing up");
-    guard.set_slow(Duration::from_millis(5), jobs(200, 0, 4_000));
     assert!(!guard.is_no_worse(jobs(210, 0, 4_200), 200));
     assert!(guard.is_no_worse(jobs(300, 0, 6_000), 200));
+    guard.set_slow(Duration::from_millis(6), jobs(290, 0, 5_800));
     assert_eq!(guard.candidate_count(Sign::Slowness, jobs(300, 0, 6_000)).jobs, 100);
     assert_eq!(guard.candidate_count(Sign::Errors, jobs(300, 0, 6_000)).jobs, 300);
 }

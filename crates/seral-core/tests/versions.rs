@@ -603,6 +603,23 @@ impl Community {
                 let told = self.told.get(&name.into());
                 ensure!(told == Some(&State::Draining), "{name} was to drain, and is {told:?}");
             }
+            (Reject(name), Answer::RolledBack { from, to, .. }) => {
+                ensure!(*from == (*name).into() && self.is_current(to), "{name} was left, and {to} taken up");
+                ensure!(!self.quarantined.contains(to), "{name} was left for {to}, which is quarantined");
+                let newer =
+                    |entry: &&Entry| entry.version == *to || self.could_be_fallen_back_to(entry, name);
+                let target = self.versions.entries().iter().rfind(newer).map(|entry| &entry.version);
+                ensure!(target == Some(to), "{name} was left for {to}, and {target:?} was there");
+                self.quarantined.insert((*name).into());
+                self.rejected.insert((*name).into());
+                (self.went_back, self.ended_deploy) = (true, false);
+            }
+            (Reject(name), Answer::NothingBefore) => {
+                ensure!(self.is_current(&(*name).into()), "{name} is not current, and nothing was before");
+                let target =
+                    self.versions.entries().iter().find(|entry| self.could_be_fallen_back_to(entry, name));
+                ensure!(target.is_none(), "{name} is kept, and {target:?} was there");
+            }
             (Rollback | RollbackTo(_), Answer::Already(_)) => return Err("a rollback".to_owned()),
             (verb, Answer::Already(state)) => {
                 let name = verb.what().version();
@@ -661,6 +678,13 @@ impl Community {
             (verb, answer) => return Err(format!("{verb:?} was answered by {answer:?}")),
         }
         Ok(())
+    }
+
+    /// Whether this version is there to take the place of that one.
+    fn could_be_fallen_back_to(&self, entry: &Entry, left: &str) -> bool {
+        entry.state == State::Draining
+            && entry.version != left.into()
+            && !self.quarantined.contains(&entry.version)
     }
 
     fn check_ramping(&mut self, verb: Verb, name: &str, share: Share, is: Share) -> Checked {
@@ -1199,6 +1223,17 @@ fn a_draining_version_that_breaks_gives_its_jobs_back() {
     community.perform(Recalled(1));
     community.perform(Drained(1));
     assert_eq!(community.state("1"), Some(State::Drained), "nothing is left that could wait for it");
+}
+
+#[test]
+fn a_current_version_that_is_rejected_is_left_for_the_one_that_is_still_there_and_is_quarantined() {
+    let mut community = Community::after(TWO_LIVE);
+    assert_eq!(community.perform(Call(Reject("2"))), [rolled_back("2", "1", Takeover::Warm)]);
+    assert_eq!((community.current(), community.is_quarantined("2")), ("1", true));
+    assert_eq!(community.perform(Call(Reject("2"))), [Answer::Already(State::Draining)]);
+    // Nobody is there any more for whom this one could be left.
+    assert_eq!(community.perform(Call(Reject("1"))), [Answer::NothingBefore]);
+    assert_eq!((community.current(), community.is_quarantined("1")), ("1", false));
 }
 
 #[test]

@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use seral_core::id::PoolId;
 use seral_core::time::Time;
 
-/// Something to be done about a pool.
+/// Something to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Duty {
-    /// It is drained and was kept long enough.
+    /// This pool is drained and was kept long enough.
     Cool(PoolId),
-    /// It had its time to drain.
+    /// This pool had its time to drain.
     Overdue(PoolId),
+    /// To look at those that are watched.
+    Look,
 }
 
-/// All that is to be done, by its time. There are two duties for a pool at most, so it is short.
+/// All that is to be done, by its time. There are two duties for a pool at most, and one for all, so it is short.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda(BTreeSet<(Time, Duty)>);
 

@@ -186,7 +186,16 @@ where
                 *until = Some(control.plane.now().after(time));
             }
             let call = |answer| {
-                Message::Call(Box::new(Call { what, expected, signed, forced, pool, planned, answer }))
+                Message::Call(Box::new(Call {
+                    what,
+                    expected,
+                    signed,
+                    forced,
+                    watch_for: None,
+                    pool,
+                    planned,
+                    answer,
+                }))
             };
             read(control.command(call).await)
         })

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use seral_core::following::Place;
+use seral_core::id::PoolId;
 use seral_core::id::Version;
 use seral_core::rollout::Action;
 use seral_core::rollout::End;
@@ -15,6 +16,8 @@ use seral_core::rollout::Phase;
 use seral_core::rollout::Refused;
 use seral_core::rollout::Rollout;
 use seral_core::rollout::Verb as RolloutVerb;
+use seral_core::rollout::Verdict;
+use seral_core::rollout::Wait;
 use seral_core::share::Share;
 use seral_core::time::Time;
 use seral_core::versions::Answer;
@@ -47,7 +50,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         version: Version,
         answer: &Answer,
     ) {
-        let Planned { plan, gate, log, drain_within } = planned;
+        let Planned { plan, gate, log, drain_within, watch_for } = planned;
         let last = plan.last();
         let over = |end| Note { step: last, share: Share::EVERYBODY, phase: Phase::Over(end) };
         match answer {
@@ -60,7 +63,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                     state.versions.find(&version).map(|entry| entry.pool).unwrap_or_default()
                 };
                 self.control.state.lock().course =
-                    Some(Course { version, pool, machine, gate, drain_within, log });
+                    Some(Course { version, pool, machine, gate, drain_within, watch_for, log });
                 // Its first share is live: the deploy was answered by it.
                 let _ = self.conduct(myself, actions);
             }
@@ -92,9 +95,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             let finished = finished(&state);
             let course = state.course.as_mut().filter(|course| Arc::ptr_eq(&course.log, log));
             // Who called hears by the end of the port.
-            let Some(Course { machine, .. }) = course else { return (Vec::new(), None) };
+            let Some(Course { machine, pool, .. }) = course else { return (Vec::new(), None) };
             match told {
-                Told::Look => (machine.handle(now, Fact::Look { finished }), None),
+                Told::Look => {
+                    let proven = match machine.wait() {
+                        Wait::For { jobs, .. } => self.control.plane.guards.is_no_worse(*pool, jobs),
+                        Wait::ByHand => true,
+                    };
+                    (machine.handle(now, Fact::Look { finished, proven }), None)
+                }
                 Told::Verdict(step, verdict) => (machine.handle(now, Fact::Verdict { step, verdict }), None),
                 Told::Call(verb, port) => match call(machine, now, verb) {
                     Ok(actions) => (actions, Some((port, Ok(())))),
@@ -133,6 +142,24 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         }
         self.forget_gate_of_ended();
         verbs
+    }
+
+    /// The version with this pool was found to be bad. Returns what is to be done about the table by its rollout, if it has one.
+    #[must_use = "the verbs are the decision"]
+    pub(crate) fn fail_course(
+        &mut self,
+        myself: &Myself<J, O>,
+        pool: PoolId,
+        why: String,
+    ) -> Option<Vec<Verb>> {
+        let now = self.plane().now();
+        let actions = {
+            let mut state = self.control.state.lock();
+            let course = state.course.as_mut()?;
+            let machine = Some(&mut course.machine).filter(|it| course.pool == pool && !it.is_over())?;
+            machine.handle(now, Fact::Verdict { step: machine.step(), verdict: Verdict::Fail(why) })
+        };
+        Some(self.conduct(myself, actions))
     }
 
     /// Why the rollout does what it does, how it ended or at which step it is.

@@ -28,6 +28,8 @@ pub(crate) struct Course {
     pub(crate) gate: Option<Gate>,
     /// How long what it replaces has to drain, if not as long as it takes.
     pub(crate) drain_within: Option<Duration>,
+    /// How long it is watched when it has all new jobs.
+    pub(crate) watch_for: Option<Duration>,
     /// What was told. Also tells one course from another.
     pub(crate) log: Arc<Log>,
 }
@@ -38,6 +40,7 @@ pub(crate) struct Planned {
     pub(crate) gate: Option<Gate>,
     /// How long what it replaces has to drain, if not as long as it takes.
     pub(crate) drain_within: Option<Duration>,
+    pub(crate) watch_for: Option<Duration>,
     pub(crate) log: Arc<Log>,
 }
 

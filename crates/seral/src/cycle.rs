@@ -208,7 +208,17 @@ impl<W: Worker> Hired<W> {
                 None => Err(Box::new(Undone::Lost)),
                 Some(job) => match self.turned_away(job) {
                     Some(undone) => Err(Box::new(undone)),
-                    None => self.attempt(job, hand.lease(), &mut done).await,
+                    None => {
+                        let chair = hand.lease().chair();
+                        let began = chair.pace().begin(self.since_news);
+                        let ended = self.attempt(job, hand.lease(), &mut done).await;
+                        if let Some(began) = began
+                            && ended.is_ok()
+                        {
+                            chair.took(job, began.elapsed());
+                        }
+                        ended
+                    }
                 },
             };
             done.processed += 1;

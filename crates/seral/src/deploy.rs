@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use seral_core::guard::GuardPolicy;
 use seral_core::id::Revision;
 use seral_core::id::Version;
 use seral_core::limit::Limit;
@@ -51,6 +52,7 @@ pub struct Deploy<J, O> {
     place: Place,
     limit: Limit,
     drain_within: Option<Duration>,
+    watch_for: Option<Duration>,
     planned: Option<Planned>,
 }
 
@@ -79,6 +81,7 @@ impl<J, O> Deploy<J, O> {
             place: Place::Current,
             limit: Limit::None,
             drain_within: None,
+            watch_for: None,
             planned: None,
         }
     }
@@ -128,6 +131,21 @@ impl<J, O> Deploy<J, O> {
     /// no version is current then. Default = it has as long as it takes.
     pub fn hand_back_after(mut self, time: Duration) -> Self {
         self.drain_within = Some(time);
+        self
+    }
+
+    /// By what the version is watched while it is ramped, or as [`watch_for`](Self::watch_for) says. Default = as the community says: all signs, a chance of 1
+    /// in 1,000 that a good version is ever taken back.
+    pub fn guard(mut self, policy: GuardPolicy) -> Self {
+        self.pool.guard = Some(policy);
+        self
+    }
+
+    /// Watches the version for this time after it has got all new jobs, and keeps the workers of the one that it replaces as long: if it fails more
+    /// often than that one did, or finishes nothing, that one is current again, and this one is quarantined. As nothing runs beside it, an outage of what both
+    /// depend on looks like a bad version. Default = not at all.
+    pub fn watch_for(mut self, time: Duration) -> Self {
+        self.watch_for = Some(time);
         self
     }
 
@@ -182,6 +200,14 @@ impl<J, O> Deploy<J, O> {
         if self.pool.size > POOL_SIZE_MAX {
             return invalid("a pool has at most 10,000 workers; use several communities for more");
         }
+        if let Some(complaint) = self.pool.guard.and_then(|guard| guard.complaint()) {
+            return invalid(complaint);
+        }
+        if self.watch_for.is_some() && self.planned.is_none() && self.place != Place::Current {
+            return invalid(
+                "a version is watched after it got all new jobs: leave out `.watch_for(..)`, since what is ramped is watched anyway",
+            );
+        }
         let ramp = |percent: Percent, beside| {
             let share = percent.share().map_err(no_share)?;
             Ok(Aim::Ramp { share, limit: self.limit, beside })
@@ -212,12 +238,23 @@ fn no_share(percent: String) -> DeployError {
 impl<J: Send + Sync + 'static, O: Send + 'static> Deploy<J, O> {
     async fn call(self) -> Result<(Deployment, Option<Arc<Log>>), DeployError> {
         let aim = self.check()?;
-        let Self { control, version, pool, force, expected, signed, planned, drain_within, .. } = self;
+        let Self {
+            control, version, pool, force, expected, signed, planned, drain_within, watch_for, ..
+        } = self;
         let build = pool.build.clone();
         let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
         let pool = Some(pool);
         let call = |answer| {
-            Message::Call(Box::new(Call { what, expected, signed, forced: force, pool, planned, answer }))
+            Message::Call(Box::new(Call {
+                what,
+                expected,
+                signed,
+                forced: force,
+                watch_for,
+                pool,
+                planned,
+                answer,
+            }))
         };
         let mut outcome = control.command(call).await.ok_or(DeployError::Interrupted)?;
         let rollout = outcome.rollout.take();
@@ -287,8 +324,8 @@ impl<J, O> Ramp<J, O> {
         let is_all = first.share == Share::EVERYBODY && first.limit == Limit::None;
         deploy.place = if is_all { Place::Current } else { Place::Share(first.share.into()) };
         deploy.limit = first.limit;
-        let (log, drain_within) = (Arc::<Log>::default(), deploy.drain_within);
-        deploy.planned = Some(Planned { plan, gate, drain_within, log: Arc::clone(&log) });
+        let (log, drain_within, watch_for) = (Arc::<Log>::default(), deploy.drain_within, deploy.watch_for);
+        deploy.planned = Some(Planned { plan, gate, drain_within, watch_for, log: Arc::clone(&log) });
         Ok((deploy, log))
     }
 }

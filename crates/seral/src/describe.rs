@@ -15,6 +15,8 @@ use seral_core::whose::Whose;
 use crate::control::Control;
 use crate::course::Course;
 use crate::desk::Tally;
+use crate::guard_view::GuardView;
+use crate::guards::Sight;
 use crate::heartbeat::Vital;
 use crate::pool_handle::PoolHandle;
 use crate::view::CommunityView;
@@ -112,6 +114,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             quarantined: entry.quarantined,
             kept_warm: entry.kept,
             successor: entry.successor.as_ref().map(Version::to_string),
+            guard: self.guard_view(entry),
             library: None,
             workers: 0,
             waiting: 0,
@@ -137,6 +140,22 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         view
     }
 
+    fn guard_view(&self, entry: &Entry) -> Option<GuardView> {
+        let Sight { baseline, is_beside, jobs, ratio, failures } = self.plane.guards.sight(entry.pool)?;
+        let (sign, ratio, enough) = ratio?;
+        Some(GuardView {
+            baseline: baseline.to_string(),
+            beside: is_beside,
+            jobs: jobs.candidate,
+            baseline_jobs: jobs.baseline,
+            sign: sign.to_string(),
+            failures: failures.0,
+            baseline_failures: failures.1,
+            ratio: rounded_down(ratio),
+            enough: rounded_down(enough),
+        })
+    }
+
     /// By whose jobs they are about, the narrowest first.
     fn pin_views(&self, standing: &Standing) -> Vec<PinView> {
         let now = self.plane.now();
@@ -154,6 +173,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         pool.mailbox.for_each_front(|job| oldest = oldest.max(Some(job.admitted.age(now))));
         oldest
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a positive number, cut off at the end"
+)]
+fn rounded_down(number: f64) -> u64 {
+    number as u64
 }
 
 fn rollout_view(course: &Course) -> Option<RolloutView> {

@@ -25,6 +25,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use seral_core::guard::Count;
+use seral_core::guard::Sign;
 use seral_core::heartbeat::Change;
 use seral_core::heartbeat::Doing;
 use seral_core::heartbeat::HeartbeatPolicy;
@@ -72,6 +74,8 @@ pub(crate) struct Desk<J, O> {
     done: AtomicU64,
     faults: AtomicU64,
     panics: AtomicU64,
+    /// First attempts that failed, by sign.
+    first_failures: [AtomicU64; 3],
     /// Attempts that had come to an end when the worker was made anew in its place.
     ended_before: AtomicU64,
     restarts: AtomicU64,
@@ -102,12 +106,30 @@ pub(crate) struct Desk<J, O> {
 pub(crate) struct Tally {
     pub(crate) done: u64,
     pub(crate) faults: u64,
+    /// Of these, first attempts, by sign.
+    first_failures: [u64; 3],
+}
+
+impl Tally {
+    /// How many attempts came to an end.
+    pub(crate) fn ended(&self) -> u64 {
+        self.done + self.faults
+    }
+
+    /// All attempts, and the first ones of them that failed so.
+    pub(crate) fn first_failures(&self, sign: Sign) -> Count {
+        let failures = self.first_failures.get(sign as usize).copied().unwrap_or(0);
+        Count { jobs: self.ended(), failures }
+    }
 }
 
 impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.done += other.done;
         self.faults += other.faults;
+        for (mine, others) in self.first_failures.iter_mut().zip(other.first_failures) {
+            *mine += others;
+        }
     }
 }
 
@@ -131,6 +153,7 @@ impl<J, O> Desk<J, O> {
             done: AtomicU64::new(0),
             faults: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            first_failures: [const { AtomicU64::new(0) }; 3],
             ended_before: AtomicU64::new(0),
             restarts: AtomicU64::new(restarts),
             batch: AtomicUsize::new(0),
@@ -198,6 +221,13 @@ impl<J, O> Desk<J, O> {
         self.let_go();
     }
 
+    /// The job in hand failed with its first attempt.
+    pub(crate) fn failed_first(&self, sign: Sign) {
+        if let Some(counter) = self.first_failures.get(sign as usize) {
+            bump(counter);
+        }
+    }
+
     /// The job in hand has left without being done or failed: it was handed back, or had expired.
     pub(crate) fn let_go(&self) {
         self.in_hand.store(0, Relaxed);
@@ -259,7 +289,8 @@ impl<J, O> Desk<J, O> {
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        Tally { done: self.done.load(Relaxed), faults: self.faults.load(Relaxed) }
+        let first_failures = self.first_failures.each_ref().map(|counter| counter.load(Relaxed));
+        Tally { done: self.done.load(Relaxed), faults: self.faults.load(Relaxed), first_failures }
     }
 
     pub(crate) fn restarts(&self) -> u64 {
@@ -275,7 +306,7 @@ impl<J, O> Desk<J, O> {
     pub(crate) fn ended(&self) -> u64 {
         let tally = self.tally();
         // A panic may be counted just before its fault is.
-        (tally.done + tally.faults).saturating_sub(self.panics.load(Relaxed))
+        tally.ended().saturating_sub(self.panics.load(Relaxed))
     }
 
     pub(crate) fn in_hand(&self) -> Option<JobId> {

@@ -36,6 +36,7 @@ use crate::enact::Myself;
 use crate::error::ScaleError;
 use crate::error::SendError;
 use crate::event::Event;
+use crate::guards::Condemned;
 use crate::plane::News;
 use crate::pool::POOL_SIZE_MAX;
 use crate::pool_actor::PoolMessage;
@@ -113,6 +114,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
             Message::Submit(submission) => dispatching.submit(submission),
             Message::News(News::DrainedOrRevived(pool)) => dispatching.look_at(&myself, pool).await?,
             Message::News(News::DueEarlier) => dispatching.set_timer(&myself),
+            Message::News(News::Condemned(pool)) => dispatching.condemn(&myself, pool).await?,
             Message::Report(PoolReport::Started(pool)) => {
                 dispatching.happened(&myself, Fact::Started(pool)).await?;
             }
@@ -186,6 +188,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         }
         let verbs = self.resume_course(myself);
         self.step(myself, verbs).await?;
+        for condemned in self.plane().guards.all_condemned() {
+            self.condemn(myself, condemned.candidate.id).await?;
+        }
         self.set_timer(myself);
         self.control.set_dispatcher(Some(myself.clone()));
         Ok(())
@@ -226,17 +231,49 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     /// Does what a rollout decided about the routing table.
     async fn step(&mut self, myself: &Myself<J, O>, verbs: Vec<Verb>) -> Result<(), ActorProcessingErr> {
         for what in verbs {
-            let verb = self.next_verb();
             let signed = Signed { by: Some("a rollout".to_owned()), why: self.reason_of_course() };
-            // Nobody waits for the answer.
-            let (answer, _) = oneshot::channel();
-            let (expected, pool, planned) = (None, None, None);
-            let call = Call { what: what.clone(), expected, signed, forced: true, pool, planned, answer };
-            self.calls.insert(verb, call);
-            self.happened(myself, Fact::Called { verb, expected: None, what, urgent: true }).await?;
+            self.call_urgently(myself, what, signed).await?;
         }
         self.pause_if_not_live(myself);
         Ok(())
+    }
+
+    /// Calls a verb that was decided here, ahead of those in line. Nobody waits for the answer.
+    async fn call_urgently(
+        &mut self,
+        myself: &Myself<J, O>,
+        what: Verb,
+        signed: Signed,
+    ) -> Result<(), ActorProcessingErr> {
+        let verb = self.next_verb();
+        let (answer, _) = oneshot::channel();
+        let (expected, watch_for, pool, planned) = (None, None, None, None);
+        let call =
+            Call { what: what.clone(), expected, signed, forced: true, watch_for, pool, planned, answer };
+        self.calls.insert(verb, call);
+        self.happened(myself, Fact::Called { verb, expected: None, what, urgent: true }).await
+    }
+
+    /// A guard has found that the version with this pool has to go, unless it has gone meanwhile.
+    async fn condemn(&mut self, myself: &Myself<J, O>, pool: PoolId) -> Result<(), ActorProcessingErr> {
+        let Some(Condemned { candidate, baseline, finding }) = self.plane().guards.condemned(pool) else {
+            return Ok(());
+        };
+        let why = format!("{finding}, beside {}", baseline.version);
+        let version = candidate.version.clone();
+        self.plane().tell(|community| Event::Condemned {
+            community,
+            version: version.clone(),
+            baseline: baseline.version.clone(),
+            finding,
+        });
+        match self.fail_course(myself, pool, why.clone()) {
+            Some(verbs) => self.step(myself, verbs).await,
+            None => {
+                let signed = Signed { by: Some("a guard".to_owned()), why: Some(why) };
+                self.call_urgently(myself, Verb::Reject(version), signed).await
+            }
+        }
     }
 
     fn scale(&self, version: Version, size: usize) -> Result<(), ScaleError> {
@@ -365,11 +402,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         self.timer = None;
         let now = self.plane().now();
         while let Some(duty) = self.take_due(now) {
-            let fact = match duty {
-                Duty::Cool(pool) => Fact::Cooled(pool),
-                Duty::Overdue(pool) => Fact::Overdue(pool),
-            };
-            self.happened(myself, fact).await?;
+            match duty {
+                Duty::Cool(pool) => self.happened(myself, Fact::Cooled(pool)).await?,
+                Duty::Overdue(pool) => self.happened(myself, Fact::Overdue(pool)).await?,
+                Duty::Look => {
+                    for pool in self.control.look_at_guards(now) {
+                        self.condemn(myself, pool).await?;
+                    }
+                }
+            }
         }
         if self.control.state.lock().versions.standing().next_end().is_some_and(|end| end <= now) {
             self.happened(myself, Fact::Clock(now)).await?;

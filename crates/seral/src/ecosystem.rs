@@ -19,6 +19,7 @@ use ractor::Actor;
 use ractor::ActorProcessingErr;
 use ractor::ActorRef;
 use ractor::SupervisionEvent;
+use seral_core::guard::GuardPolicy;
 use seral_core::heartbeat::HeartbeatPolicy;
 use seral_core::restart::RestartPolicy;
 use seral_core::retry::RetryPolicy;
@@ -322,6 +323,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
         self
     }
 
+    /// By what versions are watched while they are ramped, unless their deploy says otherwise. Default = all signs, a chance of 1 in 1,000 that a good version is
+    /// ever taken back.
+    pub fn guard(mut self, policy: GuardPolicy) -> Self {
+        self.limits.guard = policy;
+        self
+    }
+
     /// When a worker is reported as late, blocked, or long at its job. Default = after 5 s, 1 s and 30 s.
     pub fn heartbeat(mut self, policy: HeartbeatPolicy) -> Self {
         self.limits.heartbeat = policy;
@@ -342,6 +350,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
     async fn make(self) -> Result<Community<J, O>, CommunityError> {
         let Ok(runtime) = Handle::try_current() else { return Err(CommunityError::NoRuntime) };
         let Self { ecosystem, name, limits, hand_back, overflow, .. } = self;
+        if let Some(complaint) = limits.guard.complaint() {
+            return Err(CommunityError::Invalid(complaint));
+        }
         let inner = &ecosystem.inner;
         inner.runtime.get_or_init(|| runtime);
         let root_actor = inner.actor.get_or_try_init(|| start(inner)).await?;

@@ -18,11 +18,13 @@ use seral_core::id::Revision;
 use seral_core::id::VerbId;
 use seral_core::id::Version;
 use seral_core::mailbox::Drained;
+use seral_core::routing::RoutingTable;
 use seral_core::time::Time;
 use seral_core::versions::Action;
 use seral_core::versions::Answer;
 use seral_core::versions::Remedy;
 use seral_core::versions::State;
+use seral_core::versions::Verb;
 use seral_core::whose::Whose;
 use tokio::task::JoinHandle;
 
@@ -103,7 +105,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 // A drained mailbox is never opened: `happened` saw to that.
                 Action::Open(pool, limit) => self.admit_again(pool, |mailbox| mailbox.open(limit)),
                 Action::Reserve(pool) => self.admit_again(pool, Mailbox::reserve),
-                Action::Publish(table) => self.plane().publish(table.map(|pool| self.control.handle(*pool))),
+                Action::Publish(table) => {
+                    self.control.see_to_guards(&table, self.watch_for(&table));
+                    self.plane().publish(table.map(|pool| self.control.handle(*pool)));
+                }
                 Action::Narrow(pool) => {
                     self.with_handle(pool, |handle| handle.mailbox.narrow());
                     self.control.tell_pool(pool, PoolMessage::Replaced);
@@ -174,6 +179,19 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         handle.mailbox.resume();
     }
 
+    /// For how long the version is to be watched that is current by this table, if it is being deployed or promoted, and whoever deployed it said so.
+    fn watch_for(&self, table: &RoutingTable<PoolId>) -> Option<Duration> {
+        let state = self.control.state.lock();
+        let current = &state.pools.get(&table.current?)?.handle.version;
+        let brings_it = |call: &&Call<J, O>| match &call.what {
+            Verb::Deploy { version, .. } | Verb::Promote { version, .. } => version == current,
+            _ => false,
+        };
+        let call = self.calls.values().find(brings_it)?;
+        let course = state.course.as_ref().filter(|course| course.version == *current);
+        call.watch_for.or_else(|| course?.watch_for)
+    }
+
     fn enter_duty(&self, time: Duration, duty: Duty) {
         let at = self.plane().now().after(time);
         self.control.state.lock().agenda.enter(at, duty);
@@ -193,9 +211,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     fn keep_warm_time(&self, pool: PoolId) -> Duration {
+        let watched = self.plane().guards.keep_for(pool, self.plane().now());
         let state = self.control.state.lock();
         let spec = state.pools.get(&pool).and_then(|running| running.spec.as_ref());
-        spec.map_or(Duration::ZERO, |spec| spec.keep_warm)
+        spec.map_or(Duration::ZERO, |spec| spec.keep_warm).max(watched)
     }
 
     /// A pool that is kept is to be cooled some time, and one that is not, now: also if a dispatcher failed before it did that, or wrote it down.

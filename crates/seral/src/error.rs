@@ -204,6 +204,9 @@ pub enum CommunityError {
     /// The ecosystem has been shut down.
     #[error("the ecosystem is shutting down and takes no new communities")]
     ShutDown,
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Invalid(&'static str),
     /// An actor could not be started.
     #[error("the actors of the community could not be started: {why}")]
     Spawn {

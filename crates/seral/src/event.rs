@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use seral_core::guard::Finding;
 use seral_core::heartbeat::Condition;
 use seral_core::id::Attempt;
 use seral_core::id::JobId;
@@ -93,6 +94,17 @@ pub enum Event {
         version: Version,
         /// What is done about it.
         remedy: Remedy,
+    },
+    /// A guard has found that a version has to go. It is taken back at once, if the one that it is compared with is still there.
+    Condemned {
+        /// The community.
+        community: Arc<str>,
+        /// The version.
+        version: Version,
+        /// The version that it is compared with.
+        baseline: Version,
+        /// What was seen of both.
+        finding: Finding,
     },
     /// A job was set aside as a dead letter.
     DeadLettered {
@@ -258,6 +270,9 @@ impl fmt::Display for Event {
                     _ => f.write_str("no other version is there, so they are tried again"),
                 }
             }
+            Self::Condemned { community, version, baseline, finding } => {
+                write!(f, "{community} {version} has to go: {finding}, beside {baseline}")
+            }
             Self::DeadLettersReplayed { community, jobs } => {
                 write!(f, "{community}: {jobs} dead letters were replayed")
             }
@@ -338,7 +353,10 @@ fn trace(event: &Event) {
         | Event::ActorRestarted { .. } => {
             tracing::warn!(target: "seral", "{event}");
         }
-        Event::DeadLettered { .. } | Event::DeadLetterDropped { .. } | Event::VersionBroken { .. } => {
+        Event::Condemned { .. }
+        | Event::DeadLettered { .. }
+        | Event::DeadLetterDropped { .. }
+        | Event::VersionBroken { .. } => {
             tracing::error!(target: "seral", "{event}");
         }
         _ => tracing::info!(target: "seral", "{event}"),

@@ -15,12 +15,17 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use seral_core::guard::Sign;
+use seral_core::id::Attempt;
+use seral_core::id::Key;
 use seral_core::mailbox::Seat;
 
 use crate::desk::Desk;
 use crate::event::Event;
+use crate::guards::Seen;
 use crate::heartbeat::Vital;
 use crate::job::Envelope;
+use crate::pace::Pace;
 use crate::plane::DataPlane;
 use crate::pool_handle::PoolHandle;
 use crate::settlement::Undone;
@@ -96,6 +101,20 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
     /// How long an attempt may take, unless its job says otherwise.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.plane.limits.timeout
+    }
+
+    /// How long jobs take here.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pool.pace
+    }
+
+    /// An attempt at this job was well and took so long.
+    #[cold]
+    pub(crate) fn took(&self, job: &Envelope<J, O>, time: Duration) {
+        if self.pool.pace.took(time) && job.attempt() == Attempt::FIRST {
+            let (version, sign, route) = (&self.pool.version, Sign::Slowness, job.route);
+            self.plane.saw_slow(Seen { version, sign, route, key: job.key().map(Key::spread) }, time);
+        }
     }
 
     /// The name of the community.

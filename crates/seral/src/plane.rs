@@ -22,6 +22,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 use seral_core::delayed::Delayed;
+use seral_core::guard::GuardPolicy;
 use seral_core::heartbeat::HeartbeatPolicy;
 use seral_core::id::JobId;
 use seral_core::id::PoolId;
@@ -37,6 +38,8 @@ use crate::dead_letter::LetterBox;
 use crate::dead_letter::OverflowHook;
 use crate::event::Event;
 use crate::fence::Fence;
+use crate::guards::Guards;
+use crate::guards::Seen;
 use crate::hand_back::HandedBack;
 use crate::inside::Place;
 use crate::intake::Intake;
@@ -55,6 +58,7 @@ pub(crate) struct Limits {
     pub(crate) timeout: Option<Duration>,
     pub(crate) restart: RestartPolicy,
     pub(crate) heartbeat: HeartbeatPolicy,
+    pub(crate) guard: GuardPolicy,
 }
 
 impl Default for Limits {
@@ -71,6 +75,7 @@ impl Default for Limits {
             timeout: None,
             restart: RestartPolicy::default(),
             heartbeat: HeartbeatPolicy::default(),
+            guard: GuardPolicy::default(),
         }
     }
 }
@@ -83,6 +88,8 @@ pub(crate) enum News {
     DrainedOrRevived(PoolId),
     /// Something is due earlier than was known.
     DueEarlier,
+    /// The version with this pool was found to be bad.
+    Condemned(PoolId),
 }
 
 /// A delayed job.
@@ -111,6 +118,7 @@ pub(crate) struct DataPlane<J, O> {
     pub(crate) intake: Intake,
     pub(crate) routes: Routes<Arc<PoolHandle<J, O>>>,
     pub(crate) fence: Fence<J, O>,
+    pub(crate) guards: Guards<J, O>,
     pub(crate) delayed: Mutex<Delayed<Sleeping<J, O>>>,
     /// Jobs admitted before that no version takes at the moment. They go on when a table is published.
     pub(crate) unrouted: Mutex<VecDeque<Envelope<J, O>>>,
@@ -178,6 +186,7 @@ impl<J, O> DataPlane<J, O> {
             intake: Intake::new(),
             routes: Routes::new(),
             fence: Fence::new(),
+            guards: Guards::new(),
             delayed: Mutex::new(Delayed::new()),
             unrouted: Mutex::new(VecDeque::new()),
             dead: LetterBox::new(limits.dead_letters, overflow),
@@ -223,6 +232,20 @@ impl<J, O> DataPlane<J, O> {
     pub(crate) fn tell_dispatcher(&self, news: News) {
         if let Some(tell) = &*self.dispatcher.lock() {
             tell(news);
+        }
+    }
+
+    /// A first attempt failed. Whoever is condemned by that, the dispatcher hears of.
+    pub(crate) fn saw_failure(&self, seen: Seen<'_>) {
+        if let Some(pool) = self.guards.saw(seen) {
+            self.tell_dispatcher(News::Condemned(pool));
+        }
+    }
+
+    /// A first attempt was well and took so long, which may be slow.
+    pub(crate) fn saw_slow(&self, seen: Seen<'_>, took: Duration) {
+        if let Some(pool) = self.guards.saw_slow(seen, took) {
+            self.tell_dispatcher(News::Condemned(pool));
         }
     }
 

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use seral_core::guard::GuardPolicy;
 use seral_core::id::Attempt;
 use seral_core::versions::Build;
 use seral_worker::Cycle;
@@ -37,6 +38,8 @@ pub struct Pool<J, O> {
     pub(crate) build: Build,
     pub(crate) start_deadline: Duration,
     pub(crate) keep_warm: Duration,
+    /// By what it is watched, if not as all versions of its community are.
+    pub(crate) guard: Option<GuardPolicy>,
     /// Looks at the library that its workers come from.
     pub(crate) library: Option<Arc<dyn Fn() -> LibraryView + Send + Sync>>,
     pub(crate) recruiter: Arc<dyn Recruiter<J, O>>,
@@ -55,6 +58,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
             build: Build(format!("{:?}", TypeId::of::<F>())),
             start_deadline: START_DEADLINE,
             keep_warm: Duration::ZERO,
+            guard: None,
             library: None,
             recruiter: Arc::new(Factory(Arc::new(factory))),
         }
@@ -170,6 +174,7 @@ impl<J, O> Clone for Pool<J, O> {
             build: self.build.clone(),
             start_deadline: self.start_deadline,
             keep_warm: self.keep_warm,
+            guard: self.guard,
             library: self.library.clone(),
             recruiter: Arc::clone(&self.recruiter),
         }

@@ -15,6 +15,7 @@ use crate::desk::Tally;
 use crate::desk::Urge;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;
+use crate::pace::Pace;
 use crate::vitals::WorkerState;
 
 /// One pool, as senders and the dispatcher reach it.
@@ -24,6 +25,8 @@ pub(crate) struct PoolHandle<J, O> {
     pub(crate) mailbox: Mailbox<Envelope<J, O>>,
     /// How many workers it is to have.
     pub(crate) size: AtomicUsize,
+    /// How long its jobs take.
+    pub(crate) pace: Pace,
     workers: Mutex<Workers<J, O>>,
     /// For how many pins it is kept from being drained.
     holds: Mutex<usize>,
@@ -48,6 +51,7 @@ impl<J, O> PoolHandle<J, O> {
             version,
             mailbox,
             size: AtomicUsize::new(size),
+            pace: Pace::new(),
             workers: Mutex::new(Workers {
                 present: Vec::new(),
                 departed: Tally::default(),

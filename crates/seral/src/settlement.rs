@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+use seral_core::guard::Sign;
+use seral_core::id::Attempt;
+use seral_core::id::Key;
 use seral_core::retry;
 use seral_core::retry::Disposition;
 use seral_core::retry::Failure;
@@ -16,6 +19,7 @@ use crate::delayed::NotDelayed;
 use crate::desk::Desk;
 use crate::ending::Death;
 use crate::event::Event;
+use crate::guards::Seen;
 use crate::hand_back::HandBackReason;
 use crate::history::FailedAttempt;
 use crate::intake::Stage;
@@ -53,13 +57,14 @@ impl Undone {
 /// What is to be remembered of a failed attempt.
 struct Trouble {
     chain: Vec<String>,
+    sign: Sign,
     panicked: bool,
     panicked_at: Option<String>,
 }
 
 impl Trouble {
-    fn new(text: impl Into<String>) -> Self {
-        Self { chain: vec![text.into()], panicked: false, panicked_at: None }
+    fn new(text: impl Into<String>, sign: Sign) -> Self {
+        Self { chain: vec![text.into()], sign, panicked: false, panicked_at: None }
     }
 
     fn of_fault(fault: Fault) -> Self {
@@ -67,13 +72,15 @@ impl Trouble {
         drop_guarded(fault);
         Self {
             chain: chain.unwrap_or_else(|| vec!["the fault could not be printed: that panicked".to_owned()]),
+            sign: Sign::Errors,
             panicked: false,
             panicked_at: None,
         }
     }
 
     fn of_panic(Panicked { text, place }: Panicked) -> Self {
-        Self { chain: vec![format!("panicked: {text}")], panicked: true, panicked_at: place }
+        let chain = vec![format!("panicked: {text}")];
+        Self { chain, sign: Sign::Panics, panicked: true, panicked_at: place }
     }
 }
 
@@ -98,10 +105,12 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
                 self.fail(desk, job, failure, Trouble::of_fault(fault));
             }
             Undone::TimedOut(after, kind) => {
-                self.fail(desk, job, kind.into(), Trouble::new(timed_out(after)));
+                self.fail(desk, job, kind.into(), Trouble::new(timed_out(after), Sign::Timeouts));
             }
             Undone::Panicked(panic) => self.fail(desk, job, Failure::Retry, Trouble::of_panic(panic)),
-            Undone::Lost => self.fail(desk, job, Failure::Retry, Trouble::new("the worker was lost")),
+            Undone::Lost => {
+                self.fail(desk, job, Failure::Retry, Trouble::new("the worker was lost", Sign::Panics));
+            }
             Undone::Expired => {
                 desk.let_go();
                 self.expire(job);
@@ -146,6 +155,11 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
 
     /// Tells of a failed attempt and writes it into the job's history. Returns how it failed.
     fn note_fault(&self, desk: &Desk<J, O>, job: &mut Envelope<J, O>, trouble: Trouble) -> String {
+        if job.attempt() == Attempt::FIRST {
+            desk.failed_first(trouble.sign);
+            let (route, key) = (job.route, job.key().map(Key::spread));
+            self.saw_failure(Seen { version: desk.version(), sign: trouble.sign, route, key });
+        }
         let failed = FailedAttempt {
             number: job.attempt().get(),
             version: desk.version().to_string(),

@@ -41,6 +41,8 @@ pub(crate) struct Call<J, O> {
     pub(crate) signed: Signed,
     /// Whether a version is promoted though none of its workers runs.
     pub(crate) forced: bool,
+    /// How long the version is watched when it has taken over.
+    pub(crate) watch_for: Option<Duration>,
     /// What is deployed, if that is the verb.
     pub(crate) pool: Option<Pool<J, O>>,
     /// How it gets more new jobs, step by step, if it does.

@@ -7,6 +7,7 @@ use seral_core::heartbeat::Condition;
 use seral_core::versions::State;
 use serde::Serialize;
 
+pub use crate::guard_view::GuardView;
 pub use crate::letter_view::DeadLetterGroup;
 pub use crate::letter_view::DeadLetterView;
 pub use crate::letter_view::Preview;
@@ -231,6 +232,8 @@ pub struct VersionView {
     pub kept_warm: bool,
     /// The version that took its place when it was left.
     pub successor: Option<String>,
+    /// What its guard has seen, if it is watched.
+    pub guard: Option<GuardView>,
     /// The library that it was loaded from, if it was not linked into the program.
     pub library: Option<LibraryView>,
     /// How many workers it has.
@@ -333,6 +336,9 @@ impl fmt::Display for CommunityView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for version in &self.versions {
             writeln!(f, "{version}")?;
+            if let Some(guard) = &version.guard {
+                writeln!(f, "    {guard}")?;
+            }
             for holder in &version.held_up_by {
                 writeln!(f, "    waits for {holder}")?;
             }
