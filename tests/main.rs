@@ -12,6 +12,7 @@ mod delivery;
 mod succession;
 mod rollouts;
 mod plans;
+mod guard;
 mod choices;
 mod choices_found;
 mod keep_warm;

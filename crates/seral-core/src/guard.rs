@@ -204,11 +204,17 @@ impl Guard {
         &self.policy
     }
 
-    /// How much likelier what was seen is if the candidate is worse, by the sign that says so most; and from which ratio on it has to go.
-    pub fn ratio(&self, jobs: Jobs) -> Option<(Sign, f64, f64)> {
-        let ratios = self.policy.signs().map(|sign| (sign, self.log_ratio(sign, jobs)));
-        let (sign, most) = ratios.reduce(|a, b| if b.1 > a.1 { b } else { a })?;
-        Some((sign, most.exp(), self.policy.enough().exp()))
+    /// How much likelier what was seen is if the candidate is worse, by the sign of those that were seen which says so most; and from which ratio on it has to
+    /// go.
+    pub fn ratio(&self, jobs: Jobs) -> Option<(Sign, u64, u64)> {
+        let was_seen = |sign: Sign| self.candidate[sign as usize] + self.baseline[sign as usize] > 0;
+        let rank = |sign: Sign| (was_seen(sign), self.log_ratio(sign, jobs));
+        let likelier = |a, b| {
+            let (of_a, of_b) = (rank(a), rank(b));
+            if of_b.0 > of_a.0 || (of_b.0 == of_a.0 && of_b.1 > of_a.1) { b } else { a }
+        };
+        let sign = self.policy.signs().reduce(likelier)?;
+        Some((sign, to_count(self.log_ratio(sign, jobs).exp()), to_count(self.policy.enough().exp())))
     }
 
     /// The candidate's jobs, and how many of them showed this sign.
@@ -290,8 +296,8 @@ fn finished_part(jobs: Jobs) -> f64 {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a positive number, cut off at the end"
+    reason = "a positive number, rounded, and cut off at the end"
 )]
 fn to_count(number: f64) -> u64 {
-    number as u64
+    number.round() as u64
 }

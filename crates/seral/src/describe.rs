@@ -151,8 +151,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             sign: sign.to_string(),
             failures: failures.0,
             baseline_failures: failures.1,
-            ratio: rounded_down(ratio),
-            enough: rounded_down(enough),
+            ratio,
+            enough,
         })
     }
 
@@ -173,15 +173,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         pool.mailbox.for_each_front(|job| oldest = oldest.max(Some(job.admitted.age(now))));
         oldest
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a positive number, cut off at the end"
-)]
-fn rounded_down(number: f64) -> u64 {
-    number as u64
 }
 
 fn rollout_view(course: &Course) -> Option<RolloutView> {

@@ -22,7 +22,7 @@ pub struct GuardView {
     pub failures: u64,
     /// How many of the other's.
     pub baseline_failures: u64,
-    /// How much likelier that is if it is worse, rounded down.
+    /// How much likelier that is if it is worse.
     pub ratio: u64,
     /// From when on it has to go.
     pub enough: u64,

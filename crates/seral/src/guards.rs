@@ -66,7 +66,7 @@ pub(crate) struct Sight {
     pub(crate) is_beside: bool,
     pub(crate) jobs: Jobs,
     /// The sign that speaks most against the candidate, how much, and from when on it has to go.
-    pub(crate) ratio: Option<(Sign, f64, f64)>,
+    pub(crate) ratio: Option<(Sign, u64, u64)>,
     /// Of that sign.
     pub(crate) failures: (u64, u64),
 }

@@ -1,0 +1,507 @@
+//! A version that is being ramped is watched, and taken back by itself if it fails more often than the one beside it.
+//!
+//! What the guard decides is in `seral-core`, with its tables; here the runtime tells it what happens and does what it says.
+//!
+//! Seen failing: a version that is watched only by a plan; a guard that is not heard while the rollout is paused; attempts after the first that count; a job
+//! in hand that counts as ended twice; a full deploy whose predecessor is not kept, or is kept for ever; a dispatcher that forgets who was
+//! condemned; a policy of the deploy that is ignored; a step that is taken though the candidate was not seen to be no worse.
+
+use std::time::Duration;
+
+use seral::Event;
+use seral::Events;
+use seral::Finding;
+use seral::GuardPolicy;
+use seral::Sign;
+use seral::Whose;
+use seral::error::CommunityError;
+use seral::error::DeployError;
+use seral::prelude::*;
+use seral::rollout::End;
+use seral::rollout::Phase;
+use seral::rollout::Step;
+use seral::view::GuardView;
+use seral::view::VersionState;
+use seral_test::fault;
+
+use crate::kit::end_if_it_hangs;
+use crate::kit::hush;
+use crate::kit::settle;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Orders = Community<u64, u64>;
+
+/// How the workers of a version are.
+#[derive(Clone, Copy, Debug)]
+enum Are {
+    Well,
+    Failing,
+    /// One job in so many fails, whichever version it comes to.
+    FailingEach(u64),
+    Panicking,
+    Slow,
+    Hanging,
+}
+
+/// So many workers whose jobs take 10 ms.
+fn workers(size: usize, are: Are) -> Pool<u64, u64> {
+    let process = move |job: u64, cx: JobContext| async move {
+        cx.sleep(10 * MS).await;
+        match are {
+            Are::Failing => Err("told to fail")?,
+            Are::FailingEach(each) if job.is_multiple_of(each) => Err("told to fail")?,
+            Are::Panicking => std::panic::panic_any("told to panic"),
+            Are::Slow => cx.sleep(90 * MS).await,
+            Are::Hanging => std::future::pending().await,
+            Are::Well | Are::FailingEach(_) => {}
+        }
+        Ok(job)
+    };
+    Pool::of_fn(size, process).build(format!("{are:?}"))
+}
+
+/// A community with version 1.0.0. Its jobs are tried so often that a version has time to be taken back.
+async fn shop(are: Are) -> (Ecosystem, Orders) {
+    hush();
+    end_if_it_hangs();
+    let shop = Ecosystem::new("shop");
+    let retry = RetryPolicy::attempts(20).backoff(SECOND, 10 * SECOND);
+    let orders = shop.community("orders").retry(retry).timeout(SECOND).await.unwrap();
+    orders.deploy("1.0.0", workers(5, are)).await.unwrap();
+    (shop, orders)
+}
+
+/// Sends so many jobs, 100 a second.
+async fn send(orders: &Orders, jobs: u64) {
+    for job in 1..=jobs {
+        orders.send(job).await.unwrap();
+        tokio::time::sleep(10 * MS).await;
+    }
+}
+
+fn state(orders: &Orders, version: &str) -> VersionState {
+    orders.describe().version(version).unwrap().state
+}
+
+fn guard(orders: &Orders) -> Option<GuardView> {
+    orders.describe().version("2.0.0").unwrap().guard.clone()
+}
+
+/// Whether version 2.0.0 was left for good.
+fn was_taken_back(orders: &Orders) -> bool {
+    let view = orders.describe();
+    let is_left = view.current.as_deref() == Some("1.0.0") && view.version("2.0.0").unwrap().share == 0;
+    is_left && view.version("2.0.0").unwrap().quarantined
+}
+
+/// What a guard has found by now.
+async fn found(events: &mut Events) -> Option<(String, String, Finding)> {
+    while let Ok(Some(event)) = tokio::time::timeout(MS, events.next()).await {
+        if let Event::Condemned { version, baseline, finding, .. } = event {
+            return Some((version.to_string(), baseline.to_string(), finding));
+        }
+    }
+    None
+}
+
+async fn end(shop: Ecosystem) {
+    shop.shutdown(MINUTE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_version_takes_itself_back_and_no_job_is_lost() {
+    for (are, sign) in [
+        //(Are::Failing, Sign::Errors),
+        (Are::Panicking, Sign::Panics),
+        (Are::Hanging, Sign::Timeouts),
+        (Are::Slow, Sign::Slowness),
+    ] {
+        let (shop, orders) = shop(Are::Well).await;
+        send(&orders, 7_000).await;
+        let mut events = orders.events();
+        let rollout = orders.deploy("2.0.0", workers(5, are)).ramp([5, 25]).await.unwrap();
+        send(&orders, 1_000).await;
+        let End::RolledBack(why) = rollout.ended().await else { panic!("{are:?}: not rolled back") };
+        assert!(was_taken_back(&orders), "{are:?}");
+        let (version, baseline, finding) = found(&mut events).await.unwrap();
+        assert_eq!((version.as_str(), baseline.as_str()), ("2.0.0", "1.0.0"));
+        assert_eq!(why, format!("{finding}, beside 1.0.0"));
+        let Finding::Worse { sign: seen, candidate, baseline, ratio } = finding else {
+            panic!("{are:?}: {finding}")
+        };
+        assert_eq!(seen, sign);
+        // Five always suffice where the share is a twentieth; that it is one is by chance.
+        assert!((3..=6).contains(&candidate.failures) && ratio >= 4_000, "{are:?}: {candidate:?}, {ratio}");
+        assert!(baseline.jobs > 10 && baseline.failures <= 1, "{are:?}: {baseline:?}");
+        tokio::time::sleep(10 * MINUTE).await;
+        let view = orders.describe();
+        assert_eq!((view.done, view.dead), (8_000, 0), "{are:?}");
+        end(shop).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_ramped_by_hand_is_watched_as_well_and_its_end_says_why() {
+    let (shop, orders) = shop(Are::Well).await;
+    orders.deploy("2.0.0", workers(5, Are::Failing)).share(10).await.unwrap();
+    send(&orders, 500).await;
+    assert!(was_taken_back(&orders));
+    let changes = orders.changes();
+    let last = changes.last().unwrap();
+    assert_eq!((last.what.as_str(), last.by.as_deref()), ("reject 2.0.0", Some("a guard")));
+    assert!(last.why.as_ref().is_some_and(|why| why.starts_with("errors in ")), "{last}");
+    end(shop).await;
+}
+
+/// Rows 5 and 6 of what others got wrong: elsewhere a failed analysis did not stop the rollout, and waiting for a person disarmed it.
+#[tokio::test(start_paused = true)]
+async fn a_guard_is_alive_in_every_phase_of_a_rollout() {
+    for phase in ["stepping", "by hand", "paused", "gating", "held", "short of jobs"] {
+        let (shop, orders) = shop(Are::Well).await;
+        let deploy = orders.deploy("2.0.0", workers(5, Are::Failing));
+        let ramp = match phase {
+            "stepping" => deploy.ramp([Step::of(20)]),
+            "short of jobs" => deploy.ramp([Step::of(20).lasts(SECOND, 1_000_000)]),
+            "by hand" | "paused" => deploy.ramp([Step::of(20).by_hand()]),
+            "gating" => deploy.ramp([Step::of(20).by_hand()]).gate(|_| std::future::pending()),
+            _ => deploy
+                .ramp([Step::of(20).by_hand()])
+                .gate(|_| async { seral::Verdict::Inconclusive("too few".to_owned()) }),
+        };
+        let rollout = ramp.await.unwrap();
+        match phase {
+            "paused" => rollout.pause("lunch").await.unwrap(),
+            "gating" | "held" => rollout.next().await.unwrap(),
+            _ => {}
+        }
+        tokio::time::sleep(2 * SECOND).await;
+        let is = rollout.status().unwrap().phase;
+        let expected = match (phase, &is) {
+            ("stepping", Phase::Stepping) | ("by hand", Phase::ByHand) | ("paused", Phase::Paused(_)) => true,
+            ("gating", Phase::Gating) | ("held", Phase::Held(_)) => true,
+            ("short of jobs", Phase::ShortOfJobs) => true,
+            _ => false,
+        };
+        assert!(expected, "{phase}: {is}");
+        send(&orders, 300).await;
+        assert!(was_taken_back(&orders), "{phase}: {}", rollout.status().unwrap().phase);
+        assert!(matches!(rollout.ended().await, End::RolledBack(_)), "{phase}");
+        end(shop).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_from_which_both_suffer_takes_nothing_back() {
+    let (shop, orders) = shop(Are::FailingEach(1)).await;
+    orders.deploy("2.0.0", workers(5, Are::Failing)).share(20).await.unwrap();
+    send(&orders, 1_000).await;
+    assert_eq!(state(&orders, "2.0.0"), VersionState::Ramping);
+    let seen = guard(&orders).unwrap();
+    assert!(seen.failures > 100 && seen.baseline_failures > 500, "{seen}");
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_counts_once_however_often_it_is_tried_and_so_does_a_key() {
+    let (shop, orders) = shop(Are::Well).await;
+    let guarded = |version: &str| {
+        let policy = GuardPolicy::default().alpha(1e-9);
+        orders.deploy(version, workers(5, Are::Failing)).guard(policy)
+    };
+    guarded("2.0.0").share(50).await.unwrap();
+    for job in 0..10 {
+        orders.send(job).await.unwrap();
+    }
+    tokio::time::sleep(MINUTE).await;
+    let seen = guard(&orders).unwrap();
+    assert!((1..10).contains(&seen.failures) && seen.jobs > 3 * seen.failures, "{seen}");
+    // All jobs of one key, of which each fails, are one failure.
+    let ratio = seen.ratio;
+    for job in 0..20 {
+        let once = RetryPolicy::attempts(1);
+        let _ = orders.submit(job).key("one").retry(once).await.unwrap().await;
+    }
+    let seen = guard(&orders).unwrap();
+    assert!(seen.ratio <= ratio * 2, "{ratio} before, {seen}");
+    assert_eq!(state(&orders, "2.0.0"), VersionState::Ramping);
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_somebody_pinned_to_a_version_do_not_condemn_it() {
+    let (shop, orders) = shop(Are::Well).await;
+    orders.deploy("2.0.0", workers(5, Are::Failing)).share(1).await.unwrap();
+    orders.route(Whose::tenant("acme"), "2.0.0").await.unwrap();
+    for job in 0..100 {
+        let once = RetryPolicy::attempts(1);
+        let _ = orders.submit(job).pin("2.0.0").retry(once).await.unwrap().await;
+        let _ = orders.submit(job).tenant("acme").retry(once).await.unwrap().await;
+    }
+    assert_eq!(state(&orders, "2.0.0"), VersionState::Ramping);
+    assert_eq!(guard(&orders).unwrap().failures, 0);
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_are_ramped_only_the_bad_one_is_taken_back() {
+    let (shop, orders) = shop(Are::Well).await;
+    orders.deploy("2.0.0", workers(5, Are::Well)).share(20).await.unwrap();
+    orders.deploy("3.0.0", workers(5, Are::Failing)).share_beside(20).await.unwrap();
+    send(&orders, 500).await;
+    assert_eq!(state(&orders, "2.0.0"), VersionState::Ramping);
+    assert!(orders.describe().version("3.0.0").unwrap().quarantined);
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_is_off_takes_nothing_back_and_a_deploy_may_have_its_own() {
+    hush();
+    end_if_it_hangs();
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community("orders").guard(GuardPolicy::off()).await.unwrap();
+    orders.deploy("1.0.0", workers(5, Are::Well)).await.unwrap();
+    orders.deploy("2.0.0", workers(5, Are::Failing)).share(20).await.unwrap();
+    send(&orders, 500).await;
+    assert_eq!((state(&orders, "2.0.0"), guard(&orders)), (VersionState::Ramping, None));
+    orders.abort().await.unwrap();
+    let guarded = orders.deploy("3.0.0", workers(5, Are::Failing)).guard(GuardPolicy::default());
+    guarded.share(20).await.unwrap();
+    send(&orders, 500).await;
+    assert!(orders.describe().version("3.0.0").unwrap().quarantined);
+    // A sign that is not watched condemns nobody.
+    let policy = GuardPolicy::default().without(Sign::Errors);
+    orders.deploy("4.0.0", workers(5, Are::Failing)).guard(policy).share(20).await.unwrap();
+    send(&orders, 500).await;
+    assert_eq!(state(&orders, "4.0.0"), VersionState::Ramping);
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_makes_no_sense_of_a_guard_is_refused_in_a_sentence() {
+    let (shop, orders) = shop(Are::Well).await;
+    let bad = GuardPolicy::default().alpha(5.0);
+    let refused = shop.community::<u64, u64>("others").guard(bad).await.unwrap_err();
+    let sentence = "the alpha of a guard is a chance: more than 0 and less than 1, such as 0.001";
+    assert!(matches!(refused, CommunityError::Invalid(_)) && refused.to_string() == sentence, "{refused}");
+    let refused = orders.deploy("2.0.0", workers(1, Are::Well)).guard(bad).await.unwrap_err();
+    assert!(matches!(&refused, DeployError::Invalid(why) if why == sentence), "{refused}");
+    let deploy = orders.deploy("2.0.0", workers(1, Are::Well)).watch_for(MINUTE).share(5).await;
+    let refused = deploy.unwrap_err().to_string();
+    assert!(refused.contains("what is ramped is watched anyway"), "{refused}");
+    end(shop).await;
+}
+
+// ---- without jobs that go by chance --------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_gets_the_first_jobs_is_compared_with_what_the_current_version_did_before() {
+    for limited in ["first", "in flight"] {
+        let (shop, orders) = shop(Are::Well).await;
+        send(&orders, 500).await;
+        let mut events = orders.events();
+        let deploy = orders.deploy("2.0.0", workers(5, Are::Failing));
+        if limited == "first" { deploy.first(50).await } else { deploy.in_flight(1).await }.unwrap();
+        send(&orders, 100).await;
+        assert!(was_taken_back(&orders), "{limited}");
+        let Some((_, _, Finding::Worse { candidate, baseline, .. })) = found(&mut events).await else {
+            panic!("{limited}: nothing was found")
+        };
+        assert!(candidate.failures <= 5 && baseline.jobs >= 490, "{limited}: {candidate:?}, {baseline:?}");
+        end(shop).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_deploy_that_is_watched_goes_back_to_the_version_before_which_is_kept_as_long() {
+    let (shop, orders) = shop(Are::Well).await;
+    send(&orders, 500).await;
+    orders.deploy("2.0.0", workers(5, Are::FailingEach(2))).watch_for(10 * MINUTE).await.unwrap();
+    settle().await;
+    assert!(orders.describe().version("1.0.0").unwrap().kept_warm);
+    let seen = guard(&orders).unwrap();
+    assert!(!seen.beside && seen.baseline == "1.0.0", "{seen}");
+    send(&orders, 100).await;
+    assert!(was_taken_back(&orders));
+    assert_eq!(guard(&orders), None);
+    tokio::time::sleep(10 * MINUTE).await;
+    let view = orders.describe();
+    assert_eq!((view.done, view.dead, view.current.as_deref()), (600, 0, Some("1.0.0")));
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_its_time_a_full_deploy_is_not_watched_and_the_version_before_leaves() {
+    let (shop, orders) = shop(Are::Well).await;
+    send(&orders, 500).await;
+    orders.deploy("2.0.0", workers(5, Are::Well)).watch_for(10 * MINUTE).await.unwrap();
+    send(&orders, 500).await;
+    assert!(guard(&orders).is_some_and(|seen| seen.jobs > 490 && seen.failures == 0));
+    tokio::time::sleep(9 * MINUTE).await;
+    assert_eq!(state(&orders, "1.0.0"), VersionState::Drained);
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!((state(&orders, "1.0.0"), guard(&orders)), (VersionState::Retired, None));
+    end(shop).await;
+}
+
+/// The same if it is still at a job when that time is over.
+#[tokio::test(start_paused = true)]
+async fn a_version_that_drains_longer_than_its_successor_is_watched_leaves_when_it_is_drained() {
+    let (shop, orders) = shop(Are::Hanging).await;
+    let never = Duration::from_secs(3_600);
+    let _hour = orders.submit(1).timeout(never).retry(RetryPolicy::attempts(1)).await.unwrap();
+    settle().await;
+    orders.deploy("2.0.0", workers(5, Are::Well)).watch_for(MINUTE).await.unwrap();
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!((state(&orders, "1.0.0"), guard(&orders)), (VersionState::Draining, None));
+    tokio::time::sleep(never).await;
+    assert_eq!(state(&orders, "1.0.0"), VersionState::Retired);
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_may_be_watched_after_its_end_too() {
+    let (shop, orders) = shop(Are::Well).await;
+    send(&orders, 500).await;
+    // Bad at jobs that come when all is well.
+    let late = Pool::of_fn(5, |job: u64, _| async move {
+        if job > 1_000_000 {
+            Err("told to fail")?
+        }
+        Ok(job)
+    });
+    let rollout = orders.deploy("2.0.0", late).watch_for(10 * MINUTE).ramp([20]).lasting(SECOND, 20);
+    let rollout = rollout.await.unwrap();
+    send(&orders, 500).await;
+    assert_eq!(rollout.ended().await, End::Promoted);
+    for job in 0..20 {
+        orders.send(1_000_001 + job).await.unwrap();
+    }
+    tokio::time::sleep(10 * SECOND).await;
+    assert!(was_taken_back(&orders));
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_deploy_that_nobody_watches_or_whose_predecessor_did_nothing_stays() {
+    for watched in [false, true] {
+        let (shop, orders) = shop(Are::Well).await;
+        if !watched {
+            send(&orders, 500).await;
+        }
+        let deploy = orders.deploy("2.0.0", workers(5, Are::Failing));
+        if watched { deploy.watch_for(MINUTE).await } else { deploy.await }.unwrap();
+        send(&orders, 100).await;
+        assert_eq!(state(&orders, "2.0.0"), VersionState::Current, "watched: {watched}");
+        end(shop).await;
+    }
+}
+
+// ---- stuck, broken, and a dispatcher that fails --------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_never_finishes_a_job_is_taken_back_and_what_waits_there_is_done_elsewhere() {
+    hush();
+    end_if_it_hangs();
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community("orders").await.unwrap();
+    orders.deploy("1.0.0", workers(5, Are::Well)).await.unwrap();
+    let mut events = orders.events();
+    let rollout = orders.deploy("2.0.0", workers(2, Are::Hanging)).ramp([5]).await.unwrap();
+    send(&orders, 6_000).await;
+    assert!(!was_taken_back(&orders), "no sooner than a minute");
+    send(&orders, 1_500).await;
+    assert!(was_taken_back(&orders));
+    assert!(
+        matches!(rollout.ended().await, End::RolledBack(why) if why.starts_with("no job finished for 6"))
+    );
+    let Some((_, _, Finding::Stuck { time, in_hand, .. })) = found(&mut events).await else {
+        panic!("nothing was found")
+    };
+    assert!(time >= MINUTE && in_hand == 2);
+    tokio::time::sleep(MINUTE).await;
+    let view = orders.describe();
+    assert_eq!((view.done, view.running, view.waiting), (7_498, 2, 0));
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_whose_workers_cannot_be_kept_running_or_started_is_no_candidate_any_more() {
+    struct Restless(bool);
+    impl Worker for Restless {
+        type Job = u64;
+        type Output = u64;
+
+        async fn start(&mut self, _: &StartContext) -> Result<(), Fault> {
+            if self.0 { Ok(()) } else { Err("told to fail at the start")? }
+        }
+
+        async fn process(&mut self, _: &u64, _: &JobContext) -> Result<u64, Fault> {
+            std::panic::panic_any("told to panic")
+        }
+    }
+    let (shop, orders) = shop(Are::Well).await;
+    let refused = orders.deploy("2.0.0", Pool::of(1, || Restless(false))).ramp([5]).await.unwrap_err();
+    assert!(matches!(refused, DeployError::Start { .. }), "{refused}");
+    assert_eq!(state(&orders, "2.0.0"), VersionState::Failed);
+    // Starts once, and not again.
+    let starts = std::sync::atomic::AtomicBool::new(true);
+    let pool = Pool::of(1, move || Restless(starts.swap(false, std::sync::atomic::Ordering::Relaxed)));
+    let rollout = orders.deploy("2.0.0", pool).guard(GuardPolicy::off()).ramp([Step::of(50).by_hand()]);
+    let rollout = rollout.await.unwrap();
+    send(&orders, 10).await;
+    let End::RolledBack(why) = rollout.ended().await else { panic!("not rolled back") };
+    assert_eq!(why, "its workers could not be kept running");
+    assert!(was_taken_back(&orders));
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dispatcher_that_fails_when_it_is_told_takes_the_version_back_when_it_starts_again() {
+    let (shop, orders) = shop(Are::Well).await;
+    orders.deploy("2.0.0", workers(5, Are::Failing)).share(50).await.unwrap();
+    // Told to fail first, it never hears what the failures of these jobs come to.
+    for job in 0..200 {
+        orders.send(job).await.unwrap();
+        fault::panic_dispatcher(&orders);
+    }
+    tokio::time::sleep(10 * MINUTE).await;
+    assert!(was_taken_back(&orders));
+    assert_eq!(orders.describe().done, 200);
+    end(shop).await;
+}
+
+// ---- to have more --------------------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_step_is_not_followed_by_the_next_before_the_candidate_was_seen_to_be_no_worse() {
+    let (shop, orders) = shop(Are::Well).await;
+    // Too seldom to be condemned, too often to be trusted after twenty jobs.
+    let rollout = orders.deploy("2.0.0", workers(5, Are::FailingEach(25))).ramp([50]).lasting(SECOND, 20);
+    let rollout = rollout.await.unwrap();
+    for job in 1..=50 {
+        // Which of them go there is by chance; those that do not fail there do not fail at all.
+        orders.send(25 * job).await.unwrap();
+        orders.send(25 * job + 1).await.unwrap();
+        if guard(&orders).is_some_and(|seen| seen.failures >= 2) {
+            break;
+        }
+        tokio::time::sleep(100 * MS).await;
+    }
+    for _ in 0..3 {
+        send(&orders, 24).await;
+        tokio::time::sleep(5 * SECOND).await;
+        if rollout.status().unwrap().phase == Phase::ShortOfJobs {
+            break;
+        }
+    }
+    assert_eq!(rollout.status().unwrap().phase, Phase::ShortOfJobs);
+    assert_eq!(state(&orders, "2.0.0"), VersionState::Ramping);
+    for _ in 0..30 {
+        send(&orders, 24).await;
+    }
+    assert_eq!(rollout.ended().await, End::Promoted);
+    end(shop).await;
+}
