@@ -2,7 +2,7 @@
 //!
 //! Rules:
 //!
-//! 1. Four signs are watched, each by a test of its own ([`evidence`](crate::evidence)): errors, panics, timeouts, and jobs that take longer than 99 of 100 do on
+//! 1. Four signs are watched, each by a test of its own ([`evidence`]): errors, panics, timeouts, and jobs that take longer than 99 of 100 do on
 //!    the baseline. They share one α, the chance that a candidate which is no worse is ever condemned.
 //! 2. A job counts with its first attempt, and a key with its first failure: what fails because of the job itself says nothing twice.
 //! 3. Only jobs count that went where they went by chance: by the share, or because nothing else claimed them. Pins, rules and moves are choices.
@@ -11,7 +11,8 @@
 //!    finished, where the baseline does not keep up with its own.
 //! 5. Where the candidate gets its jobs otherwise than by chance (the first few, a few at a time, all of them), its failures are compared with the record that the
 //!    baseline had before.
-//! 6. One that finishes no job any more, though it has some in hand, is *stuck*: condemned when the baseline goes on and any of its jobs would be over.
+//! 6. One that finishes no job any more, though it has some in hand, is *stuck*: condemned when the baseline goes on, and any job of the baseline would be over
+//!    long since.
 //! 7. No data decides nothing: neither to roll back nor to go on.
 //!
 //! Nothing here knows of pauses or of people: a guard is alive while a rollout waits for somebody.
@@ -159,7 +160,8 @@ impl Guard {
             self.standstill = (!is_idle).then_some(here);
             return None;
         };
-        let usual = self.slow.map_or(Duration::ZERO, |(over, _)| over);
+        // How long jobs take has to be known: they may all take longer than this.
+        let (usual, _) = self.slow?;
         let time = now.since(still.since);
         let baseline = jobs.baseline - still.beside.min(jobs.baseline);
         let goes_on = match &self.record {
@@ -209,10 +211,7 @@ impl Guard {
     pub fn ratio(&self, jobs: Jobs) -> Option<(Sign, u64, u64)> {
         let was_seen = |sign: Sign| self.candidate[sign as usize] + self.baseline[sign as usize] > 0;
         let rank = |sign: Sign| (was_seen(sign), self.log_ratio(sign, jobs));
-        let likelier = |a, b| {
-            let (of_a, of_b) = (rank(a), rank(b));
-            if of_b.0 > of_a.0 || (of_b.0 == of_a.0 && of_b.1 > of_a.1) { b } else { a }
-        };
+        let likelier = |a, b| if rank(b) > rank(a) { b } else { a };
         let sign = self.policy.signs().reduce(likelier)?;
         Some((sign, to_count(self.log_ratio(sign, jobs).exp()), to_count(self.policy.enough().exp())))
     }

@@ -333,7 +333,7 @@ pub enum Phase {
     Raising,
     /// Waits until the time of the step is over.
     Stepping,
-    /// The time of the step is over; waits for more jobs.
+    /// The time of the step is over; waits for more jobs: there are too few, or too few to see that the candidate is no worse.
     ShortOfJobs,
     /// Waits for a person.
     ByHand,

@@ -46,6 +46,28 @@ impl fmt::Display for Sign {
 }
 
 /// What a guard watches, and how sure it has to be.
+///
+/// # What it finds, and what it does not
+///
+/// Of a hundred versions that became worse, so many are taken back within 200,000 jobs, after so many jobs of theirs (median), with the defaults:
+///
+/// | share | failures before | failures now | taken back | after |
+/// |---|---|---|---|---|
+/// | 5 % | 1 % | 100 % | all | 5 jobs |
+/// | 5 % | none | 1 % | all | 392 jobs, 4 failures |
+/// | 5 % | 1 % | 5 % | all | 283 jobs, 14 failures |
+/// | 5 % | 1 % | 2 % | all | 2,589 jobs, 55 failures |
+/// | 5 % | 0.1 % | 0.2 % | **8 in 100** | 7,915 jobs |
+/// | 25 % | 0.1 % | 0.2 % | 78 in 100 | 29,730 jobs |
+///
+/// So small regressions at small shares take thousands of jobs, or go unseen: from 0.1 % to 0.2 % at a share of 5 % is found one time in four with an `alpha` of 0.01 for that sign
+/// alone, and less often with the default. Of versions that are no worse, at most one in a thousand is taken back, however long it is watched.
+///
+/// What always fails is taken back after 4 failures at a share of 5 %, 8 at 25 %, and 15 at a half: the larger the share, the likelier it is that a failure comes from
+/// the candidate though it is no worse.
+///
+/// It takes the current version as the measure, so it does not see what is wrong with both. It compares by failures, by timeouts, and by how long an attempt takes; an
+/// output that is wrong is seen only if a worker says that it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GuardPolicy {
     alpha: f64,

@@ -186,30 +186,54 @@ fn an_unbounded_run_trips_no_more_often_than_alpha_over_all_signs() {
     assert!(condemned <= 50 && condemned > 2, "{condemned} of {runs}");
 }
 
+/// What is caught of a hundred runs, and how many jobs and failures of the candidate that costs (medians).
+fn caught(policy: GuardPolicy, part: f64, rates: (f64, f64), seed: u64) -> (usize, u64, u64) {
+    let mut dice = Dice(seed);
+    let all: Vec<_> = (0..100).map(|_| run(policy, part, rates, JOBS, &mut dice)).collect();
+    let caught: Vec<_> = all.iter().filter(|it| it.is_condemned()).collect();
+    let spent = median(caught.iter().map(|it| it.jobs.candidate).collect());
+    let failed = median(caught.iter().map(|it| it.failures).collect());
+    println!("part {part:4}, {rates:?}: {} caught after {spent} jobs, {failed} failures", caught.len());
+    (caught.len(), spent, failed)
+}
+
+const REGRESSIONS: [(f64, (f64, f64)); 6] = [
+    (0.05, (0.01, 1.0)),
+    (0.05, (0.0, 0.01)),
+    (0.05, (0.01, 0.05)),
+    (0.05, (0.01, 0.02)),
+    (0.05, (0.001, 0.002)),
+    (0.25, (0.001, 0.002)),
+];
+
 #[test]
 fn the_table_of_regressions() {
-    // Part, rates, the least and most that is caught, and the most jobs and failures of the candidate that this costs (medians).
-    let rows = [
-        (0.05, (0.01, 1.0), (1.0, 1.0), 4, 4),
-        (0.05, (0.0, 0.01), (1.0, 1.0), 400, 4),
-        (0.05, (0.01, 0.05), (1.0, 1.0), 220, 11),
-        (0.05, (0.01, 0.02), (1.0, 1.0), 1_700, 36),
-        (0.05, (0.001, 0.002), (0.17, 0.37), 8_000, 22),
-        (0.25, (0.001, 0.002), (0.93, 1.0), 22_000, 45),
+    // The least that is caught, the most of it, and the most jobs and failures.
+    let limits = [
+        (100, 100, 4, 4),
+        (100, 100, 400, 4),
+        (100, 100, 220, 11),
+        (100, 100, 1_700, 36),
+        (17, 37, 8_000, 22),
     ];
-    for (number, (part, rates, (least, most), jobs, failures)) in rows.into_iter().enumerate() {
-        let mut dice = Dice(100 + number as u64);
-        let all: Vec<_> =
-            (0..100).map(|_| run(only_errors().alpha(0.01), part, rates, JOBS, &mut dice)).collect();
-        let caught: Vec<_> = all.iter().filter(|it| it.is_condemned()).collect();
-        let share = caught.len() as f64 / all.len() as f64;
-        let spent = median(caught.iter().map(|it| it.jobs.candidate).collect());
-        let failed = median(caught.iter().map(|it| it.failures).collect());
-        println!(
-            "part {part:4}, {rates:?}: caught {share:.2} after {spent} jobs, {failed} failures of the candidate"
-        );
-        assert!((least..=most).contains(&share) && spent <= jobs && failed <= failures, "{part}, {rates:?}");
+    let limits = limits.into_iter().chain([(93, 100, 22_000, 45)]);
+    for (number, ((part, rates), (least, most, jobs, failures))) in
+        (100..).zip(REGRESSIONS.into_iter().zip(limits))
+    {
+        let (caught, spent, failed) = caught(only_errors().alpha(0.01), part, rates, number);
+        assert!((least..=most).contains(&caught) && spent <= jobs && failed <= failures, "{part}, {rates:?}");
     }
+}
+
+/// These numbers are in the documentation of [`GuardPolicy`].
+#[test]
+fn the_table_of_regressions_for_the_default_policy() {
+    let rows = (100..)
+        .zip(REGRESSIONS)
+        .map(|(seed, (part, rates))| caught(GuardPolicy::default(), part, rates, seed));
+    let expected =
+        [(100, 5, 5), (100, 392, 4), (100, 283, 14), (100, 2_589, 55), (8, 7_915, 23), (78, 29_730, 63)];
+    assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -432,9 +456,16 @@ fn guard() -> Guard {
     Watched::sharing(GuardPolicy::default(), 0.05).guard
 }
 
+/// A guard that knows how long jobs take.
+fn guard_of(usual: Duration) -> Guard {
+    let mut guard = guard();
+    guard.set_slow(usual, Jobs::default());
+    guard
+}
+
 #[test]
 fn a_candidate_that_finishes_nothing_is_stuck_after_a_minute_if_the_baseline_goes_on() {
-    let mut guard = guard();
+    let mut guard = guard_of(Duration::from_secs(1));
     assert_eq!(guard.look(at(10), jobs(0, 5, 100)), None);
     assert_eq!(guard.look(at(69), jobs(0, 5, 900)), None);
     let stuck = Finding::Stuck { time: Duration::from_secs(60), in_hand: 5, baseline: 900 };
@@ -446,7 +477,7 @@ fn a_candidate_that_finishes_nothing_is_stuck_after_a_minute_if_the_baseline_goe
 
 #[test]
 fn one_that_got_stuck_after_a_thousand_jobs_is_found_as_well() {
-    let mut guard = guard();
+    let mut guard = guard_of(Duration::from_secs(1));
     assert_eq!(guard.look(at(0), jobs(1_000, 5, 19_000)), None);
     assert_eq!(guard.look(at(5), jobs(1_001, 5, 19_100)), None);
     assert_eq!(guard.look(at(60), jobs(1_001, 5, 20_000)), None);
@@ -461,7 +492,7 @@ fn one_that_has_nothing_to_do_or_finishes_or_is_beside_one_that_finishes_nothing
         ("finishes", |second| jobs(second / 50, 5, second * 10)),
         ("so is the baseline", |second| jobs(0, 5, second / 100)),
     ] {
-        let mut guard = guard();
+        let mut guard = guard_of(Duration::from_secs(1));
         for second in (0..1_000).step_by(5) {
             assert_eq!(guard.look(at(second), jobs_at(second)), None, "{name}, second {second}");
         }
@@ -470,16 +501,23 @@ fn one_that_has_nothing_to_do_or_finishes_or_is_beside_one_that_finishes_nothing
 
 #[test]
 fn where_jobs_take_long_one_is_stuck_after_ten_times_as_long() {
-    let mut guard = guard();
-    guard.set_slow(Duration::from_secs(30), Jobs::default());
+    let mut guard = guard_of(Duration::from_secs(30));
     assert_eq!(guard.look(at(0), jobs(0, 5, 0)), None);
     assert_eq!(guard.look(at(299), jobs(0, 5, 1_000)), None);
     assert!(guard.look(at(300), jobs(0, 5, 1_000)).is_some());
 }
 
 #[test]
+fn as_long_as_nobody_knows_how_long_jobs_take_none_is_stuck() {
+    let mut guard = guard();
+    assert_eq!(guard.look(at(0), jobs(0, 5, 0)), None);
+    assert_eq!(guard.look(at(10_000), jobs(0, 5, 90)), None);
+}
+
+#[test]
 fn nothing_is_stuck_for_a_guard_that_is_off() {
     let mut guard = Guard::new(GuardPolicy::off(), None);
+    guard.set_slow(Duration::from_secs(1), Jobs::default());
     assert_eq!(guard.look(at(0), jobs(0, 5, 0)), None);
     assert_eq!(guard.look(at(900), jobs(0, 5, 1_000)), None);
 }

@@ -603,23 +603,8 @@ impl Community {
                 let told = self.told.get(&name.into());
                 ensure!(told == Some(&State::Draining), "{name} was to drain, and is {told:?}");
             }
-            (Reject(name), Answer::RolledBack { from, to, .. }) => {
-                ensure!(*from == (*name).into() && self.is_current(to), "{name} was left, and {to} taken up");
-                ensure!(!self.quarantined.contains(to), "{name} was left for {to}, which is quarantined");
-                let newer =
-                    |entry: &&Entry| entry.version == *to || self.could_be_fallen_back_to(entry, name);
-                let target = self.versions.entries().iter().rfind(newer).map(|entry| &entry.version);
-                ensure!(target == Some(to), "{name} was left for {to}, and {target:?} was there");
-                self.quarantined.insert((*name).into());
-                self.rejected.insert((*name).into());
-                (self.went_back, self.ended_deploy) = (true, false);
-            }
-            (Reject(name), Answer::NothingBefore) => {
-                ensure!(self.is_current(&(*name).into()), "{name} is not current, and nothing was before");
-                let target =
-                    self.versions.entries().iter().find(|entry| self.could_be_fallen_back_to(entry, name));
-                ensure!(target.is_none(), "{name} is kept, and {target:?} was there");
-            }
+            (Reject(name), Answer::RolledBack { from, to, .. }) => self.check_rejected(name, from, to)?,
+            (Reject(name), Answer::NothingBefore) => self.check_kept(name)?,
             (Rollback | RollbackTo(_), Answer::Already(_)) => return Err("a rollback".to_owned()),
             (verb, Answer::Already(state)) => {
                 let name = verb.what().version();
@@ -677,6 +662,28 @@ impl Community {
             }
             (verb, answer) => return Err(format!("{verb:?} was answered by {answer:?}")),
         }
+        Ok(())
+    }
+
+    /// A current version was found to be bad, and left for this one.
+    fn check_rejected(&mut self, name: &str, from: &Version, to: &Version) -> Checked {
+        ensure!(*from == name.into() && self.is_current(to), "{name} was left, and {to} taken up");
+        ensure!(!self.quarantined.contains(to), "{name} was left for {to}, which is quarantined");
+        let there = |entry: &&Entry| entry.version == *to || self.could_be_fallen_back_to(entry, name);
+        let target = self.versions.entries().iter().rfind(there).map(|entry| &entry.version);
+        ensure!(target == Some(to), "{name} was left for {to}, and {target:?} was there");
+        self.quarantined.insert(name.into());
+        self.rejected.insert(name.into());
+        (self.went_back, self.ended_deploy) = (true, false);
+        Ok(())
+    }
+
+    /// A current version was found to be bad, and nobody was there to take its place.
+    fn check_kept(&self, name: &str) -> Checked {
+        ensure!(self.is_current(&name.into()), "{name} is not current, and nothing was before");
+        let entries = self.versions.entries();
+        let target = entries.iter().find(|entry| self.could_be_fallen_back_to(entry, name));
+        ensure!(target.is_none(), "{name} is kept, and {target:?} was there");
         Ok(())
     }
 

@@ -291,8 +291,8 @@ pub struct Ramp<J, O> {
 }
 
 impl<J, O> Ramp<J, O> {
-    /// Each step that does not say otherwise lasts at least this time, and until the candidate has finished so many jobs in it (at least one). Default =
-    /// 60 s and 200 jobs.
+    /// Each step that does not say otherwise lasts at least this time, and until the candidate has finished so many jobs in it (at least one), and was seen from
+    /// them to be no worse than the current version by more than they can tell. Default = 60 s and 200 jobs.
     pub fn lasting(mut self, time: Duration, jobs: u64) -> Self {
         self.wait = Wait::For { time, jobs };
         self

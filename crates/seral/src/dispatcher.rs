@@ -259,7 +259,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         let Some(Condemned { candidate, baseline, finding }) = self.plane().guards.condemned(pool) else {
             return Ok(());
         };
-        let why = format!("{finding}, beside {}", baseline.version);
+        let why = format!("{finding}, compared with {}", baseline.version);
         let version = candidate.version.clone();
         self.plane().tell(|community| Event::Condemned {
             community,

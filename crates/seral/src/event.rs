@@ -271,7 +271,7 @@ impl fmt::Display for Event {
                 }
             }
             Self::Condemned { community, version, baseline, finding } => {
-                write!(f, "{community} {version} has to go: {finding}, beside {baseline}")
+                write!(f, "{community} {version} has to go: {finding}, compared with {baseline}")
             }
             Self::DeadLettersReplayed { community, jobs } => {
                 write!(f, "{community}: {jobs} dead letters were replayed")

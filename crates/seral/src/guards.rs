@@ -194,8 +194,8 @@ impl<J, O> Guards<J, O> {
         self.settle(&watches, &left);
     }
 
-    /// For the dispatcher, each few seconds. Returns who is condemned, and the baselines that need not be kept any more.
-    pub(crate) fn look(&self, now: Time) -> (Vec<PoolId>, Vec<Arc<PoolHandle<J, O>>>) {
+    /// For the dispatcher, each few seconds. Returns who is condemned.
+    pub(crate) fn look(&self, now: Time) -> Vec<PoolId> {
         let mut watches = self.watches.lock();
         let before = std::mem::take(&mut *watches);
         let (kept, over): (Vec<_>, Vec<_>) = before.into_iter().partition(|watch| !watch.is_over(now));
@@ -209,7 +209,7 @@ impl<J, O> Guards<J, O> {
             }
         }
         self.settle(&watches, &over);
-        (condemned, over.into_iter().map(|watch| watch.baseline.pool).collect())
+        condemned
     }
 
     /// The pools of those that are watched are timed, and those of the others no longer.

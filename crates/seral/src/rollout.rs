@@ -39,7 +39,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step of this share in percent. It lasts at least 60 s, and until the candidate has finished 200 jobs in it.
+    /// A step of this share in percent. It lasts at least 60 s, and until the candidate has finished 200 jobs in it and was seen to be no worse.
     pub fn of(percent: impl Into<Percent>) -> Self {
         Self { percent: percent.into(), limit: Limit::None, wait: None, ungated: false }
     }
@@ -56,7 +56,8 @@ impl Step {
         self
     }
 
-    /// It lasts at least this time, and until the candidate has finished so many jobs in it (at least one). Default = 60 s and 200 jobs.
+    /// It lasts at least this time, and until the candidate has finished so many jobs in it (at least one) and was seen from them to be no worse. Default = 60 s
+    /// and 200 jobs.
     pub fn lasts(mut self, time: Duration, jobs: u64) -> Self {
         self.wait = Some(Wait::For { time, jobs });
         self

@@ -32,7 +32,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         if let (Some(before), Some(time)) = (current_before, watch_for)
             && before.id != current.id
         {
-            // Before it is narrowed, so that it is not drained for good.
+            // Before it is narrowed, so that it is not drained for good. It is kept no longer than it is needed: see `Guards::keep_for`.
             before.mailbox.keep_warm(true);
             let policy = self.policy_of(&state, &current.version);
             let until = Some(now.after(time));
@@ -80,13 +80,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
 
     /// Looks at those that are watched. Returns who is condemned.
     pub(crate) fn look_at_guards(&self, now: Time) -> Vec<PoolId> {
-        let (condemned, let_go) = self.plane.guards.look(now);
-        let mut state = self.state.lock();
-        for baseline in let_go {
-            let spec = state.pools.get(&baseline.id).and_then(|running| running.spec.as_ref());
-            baseline.mailbox.keep_warm(spec.is_some_and(|spec| !spec.keep_warm.is_zero()));
-        }
-        self.arm(&mut state, now);
+        let condemned = self.plane.guards.look(now);
+        self.arm(&mut self.state.lock(), now);
         condemned
     }
 
