@@ -6,6 +6,9 @@
 //! in hand that counts as ended twice; a full deploy whose predecessor is not kept, or is kept for ever; a dispatcher that forgets who was
 //! condemned; a policy of the deploy that is ignored; a step that is taken though the candidate was not seen to be no worse.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use seral::Event;
@@ -313,12 +316,17 @@ async fn what_makes_no_sense_of_a_guard_is_refused_in_a_sentence() {
 
 #[tokio::test(start_paused = true)]
 async fn a_canary_that_gets_the_first_jobs_is_compared_with_what_the_current_version_did_before() {
-    for limited in ["first", "in flight"] {
+    for limited in ["first", "in flight", "half, first"] {
         let (shop, orders) = shop(Are::Well).await;
         send(&orders, 500).await;
         let mut events = orders.events();
         let deploy = orders.deploy("2.0.0", workers(5, Are::Failing));
-        if limited == "first" { deploy.first(50).await } else { deploy.in_flight(1).await }.unwrap();
+        let deploy = match limited {
+            "first" => deploy.first(50),
+            "in flight" => deploy.in_flight(1),
+            _ => deploy.share(50).first(50),
+        };
+        deploy.await.unwrap();
         send(&orders, 100).await;
         assert!(was_taken_back(&orders), "{limited}");
         let Some((_, _, Finding::Worse { candidate, baseline, .. })) = found(&mut events).await else {
@@ -462,8 +470,8 @@ async fn a_version_whose_workers_cannot_be_kept_running_or_started_is_no_candida
     assert!(matches!(refused, DeployError::Start { .. }), "{refused}");
     assert_eq!(state(&orders, "2.0.0"), VersionState::Failed);
     // Starts once, and not again.
-    let starts = std::sync::atomic::AtomicBool::new(true);
-    let pool = Pool::of(1, move || Restless(starts.swap(false, std::sync::atomic::Ordering::Relaxed)));
+    let starts = AtomicU32::new(0);
+    let pool = Pool::of(1, move || Restless(starts.fetch_add(1, Relaxed) == 0));
     let rollout = orders.deploy("2.0.0", pool).guard(GuardPolicy::off()).ramp([Step::of(50).by_hand()]);
     let rollout = rollout.await.unwrap();
     send(&orders, 10).await;
@@ -497,29 +505,37 @@ async fn a_dispatcher_that_fails_before_it_is_told_takes_the_version_back_when_i
 async fn a_step_is_not_followed_by_the_next_before_the_candidate_was_seen_to_be_no_worse() {
     let (shop, orders) = shop(Are::Well).await;
     // Too seldom to be condemned, too often to be trusted after twenty jobs.
-    let rollout = orders.deploy("2.0.0", workers(5, Are::FailingEach(25))).ramp([50]).lasting(SECOND, 20);
-    let rollout = rollout.await.unwrap();
-    for job in 1..=50 {
-        // Which of them go there is by chance; those that do not fail there do not fail at all.
-        orders.send(25 * job).await.unwrap();
-        orders.send(25 * job + 1).await.unwrap();
-        if guard(&orders).is_some_and(|seen| seen.failures >= 2) {
-            break;
-        }
-        tokio::time::sleep(100 * MS).await;
-    }
-    for _ in 0..3 {
-        send(&orders, 24).await;
-        tokio::time::sleep(5 * SECOND).await;
-        if rollout.status().unwrap().phase == Phase::ShortOfJobs {
+    let begun = Arc::new(AtomicU32::new(0));
+    let pool = Pool::of_fn(5, move |job: u64, _| {
+        let is_bad = begun.fetch_add(1, Relaxed) < 2;
+        async move { if is_bad { Err("told to fail".into()) } else { Ok(job) } }
+    });
+    let rollout = orders.deploy("2.0.0", pool).ramp([50]).lasting(SECOND, 20).await.unwrap();
+    let finished = || guard(&orders).map_or(u64::MAX, |seen| seen.jobs);
+    for job in 0.. {
+        orders.send(job).await.unwrap();
+        settle().await;
+        if finished() >= 25 {
             break;
         }
     }
+    tokio::time::sleep(MINUTE).await;
     assert_eq!(rollout.status().unwrap().phase, Phase::ShortOfJobs);
-    assert_eq!(state(&orders, "2.0.0"), VersionState::Ramping);
-    for _ in 0..30 {
-        send(&orders, 24).await;
-    }
+    assert!((25..36).contains(&finished()), "{}", finished());
+    send(&orders, 60).await;
+    assert_eq!(rollout.ended().await, End::Promoted);
+    end(shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_knows_better_goes_on_though_it_was_not_seen_that_the_candidate_is_no_worse() {
+    let (shop, orders) = shop(Are::Well).await;
+    let rollout =
+        orders.deploy("2.0.0", workers(5, Are::Well)).ramp([50]).lasting(SECOND, 200).await.unwrap();
+    send(&orders, 100).await;
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(rollout.status().unwrap().phase, Phase::ShortOfJobs);
+    rollout.next().await.unwrap();
     assert_eq!(rollout.ended().await, End::Promoted);
     end(shop).await;
 }
