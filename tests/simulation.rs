@@ -15,6 +15,7 @@ use fastrand::Rng;
 use parking_lot::Mutex;
 use seral::Attempt;
 use seral::FaultKind;
+use seral::GuardPolicy;
 use seral::JobHandle;
 use seral::JobId;
 use seral::Priority;
@@ -279,11 +280,14 @@ impl World {
         let deploy = if self.rng.bool() { deploy.force() } else { deploy };
         let in_time = Duration::from_millis(self.rng.u64(..300));
         let deploy = if self.rng.bool() { deploy.hand_back_after(in_time) } else { deploy };
-        let deploy = match self.rng.u8(..8) {
+        // A guard that is as hasty as one may be, so that versions are condemned at any moment.
+        let deploy = if self.rng.bool() { deploy.guard(GuardPolicy::default().alpha(0.9)) } else { deploy };
+        let deploy = match self.rng.u8(..9) {
             0 => deploy.hold(),
             1 => deploy.share(i32::from(self.rng.u8(..=100))),
             2 => deploy.share_beside(i32::from(self.rng.u8(..=100))),
             4 => deploy.first(self.rng.u64(1..20)),
+            5 => deploy.watch_for(Duration::from_millis(self.rng.u64(..500))),
             3 => {
                 let seed = self.rng.u64(..);
                 let ramp = deploy.ramp([20, 60]).lasting(Duration::from_millis(self.rng.u64(..300)), 1);
