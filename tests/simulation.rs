@@ -20,6 +20,7 @@ use seral::JobHandle;
 use seral::JobId;
 use seral::Priority;
 use seral::RestartPolicy;
+use seral::Sign;
 use seral::Verdict;
 use seral::Whose;
 use seral::error::JobError;
@@ -280,8 +281,10 @@ impl World {
         let deploy = if self.rng.bool() { deploy.force() } else { deploy };
         let in_time = Duration::from_millis(self.rng.u64(..300));
         let deploy = if self.rng.bool() { deploy.hand_back_after(in_time) } else { deploy };
-        // A guard that is as hasty as one may be, so that versions are condemned at any moment.
-        let deploy = if self.rng.bool() { deploy.guard(GuardPolicy::default().alpha(0.9)) } else { deploy };
+        // A guard as hasty as one may be, so that versions are condemned at any moment.
+        let hasty = GuardPolicy::default().alpha(0.999).without(Sign::Timeouts).without(Sign::Slowness);
+        let hasty = hasty.without(if self.rng.bool() { Sign::Errors } else { Sign::Panics });
+        let deploy = if self.rng.bool() { deploy.guard(hasty) } else { deploy };
         let deploy = match self.rng.u8(..9) {
             0 => deploy.hold(),
             1 => deploy.share(i32::from(self.rng.u8(..=100))),
