@@ -3,7 +3,7 @@
 //! Only the dispatcher changes it, and it is not in the dispatcher: so a dispatcher that starts anew goes on where the last one stopped.
 //! Others look, for `describe`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -37,9 +37,9 @@ pub(crate) struct Control<J, O, M> {
 pub(crate) struct ControlState<J, O> {
     pub(crate) versions: Versions,
     /// The last pool of each version that is remembered.
-    pub(crate) pools: HashMap<PoolId, Running<J, O>>,
+    pub(crate) pools: BTreeMap<PoolId, Running<J, O>>,
     /// How each version that is remembered was made.
-    pub(crate) specs: HashMap<Version, Pool<J, O>>,
+    pub(crate) specs: BTreeMap<Version, Pool<J, O>>,
     /// Who changed what.
     pub(crate) changes: Changes,
     /// What is to be done at which time.
@@ -62,8 +62,8 @@ impl<J, O, M> Control<J, O, M> {
     pub(crate) fn new(plane: Arc<DataPlane<J, O>>, hand_back: Option<HandBackHook<J>>) -> Self {
         let state = ControlState {
             versions: Versions::new(),
-            pools: HashMap::new(),
-            specs: HashMap::new(),
+            pools: BTreeMap::new(),
+            specs: BTreeMap::new(),
             changes: Changes::default(),
             agenda: Agenda::default(),
             course: None,

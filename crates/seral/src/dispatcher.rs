@@ -6,7 +6,7 @@
 //! All that must outlive it is in [`Control`] and in the data plane. When it starts, it looks at both, so it does not matter what it was
 //! told while it was away.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -82,7 +82,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
             control,
             community,
             last_verb: VerbId::default(),
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             start_failure: None,
             performing_since,
             cooling: Vec::new(),

@@ -87,8 +87,19 @@ impl fmt::Debug for Ecosystem {
 impl Ecosystem {
     /// An ecosystem without communities. Starts nothing: no task, no thread, until the first community is made.
     pub fn new(name: &str) -> Self {
+        Self::on(Root::new(name))
+    }
+
+    /// For the test kit: one in which all chance comes from this seed, and which depends on no time but that of its runtime. To be made within that: of
+    /// one thread, its time paused.
+    #[doc(hidden)]
+    pub fn simulated(name: &str, seed: u64) -> Self {
+        Self::on(Root::simulated(name, seed))
+    }
+
+    fn on(root: Root) -> Self {
         let inner = Inner {
-            root: Arc::new(Root::new(name)),
+            root: Arc::new(root),
             actor: OnceCell::new(),
             directory: DashMap::new(),
             runtime: OnceLock::new(),
@@ -391,7 +402,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for CommunityBuilde
 async fn start(inner: &Arc<Inner>) -> Result<ActorRef<Nothing>, CommunityError> {
     let spawned = Actor::spawn(None, EcosystemActor, Arc::clone(inner)).await;
     let (actor, _) = spawned.map_err(|error| CommunityError::Spawn { why: error.to_string() })?;
-    watcher::watch(Arc::downgrade(inner));
+    watcher::watch(Arc::downgrade(inner), &inner.root.clock);
     Ok(actor)
 }
 

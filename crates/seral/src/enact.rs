@@ -2,8 +2,8 @@
 //!
 //! There is no decision in here. A pool is started, a gate opened, a table published because the machine said so.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -59,7 +59,7 @@ pub(crate) struct Dispatching<J, O> {
     pub(crate) control: Arc<Control<J, O, Message<J, O>>>,
     pub(crate) community: ActorCell,
     pub(crate) last_verb: VerbId,
-    pub(crate) calls: HashMap<VerbId, Call<J, O>>,
+    pub(crate) calls: BTreeMap<VerbId, Call<J, O>>,
     /// Why pools could not be started, until that is answered.
     pub(crate) start_failure: Option<StartFailure>,
     /// Since when what was decided last is being done.

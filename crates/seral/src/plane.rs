@@ -178,6 +178,7 @@ impl<J, O> DataPlane<J, O> {
         limits: Limits,
         overflow: Option<OverflowHook<J>>,
     ) -> Self {
+        let given = limits.retry.seed_given().or(root.seed);
         Self {
             name: name.into(),
             place: Place::new(),
@@ -193,7 +194,7 @@ impl<J, O> DataPlane<J, O> {
             handed_back: Mutex::new(Vec::new()),
             counters: Counters::default(),
             // The only source of chance in std.
-            seed: limits.retry.seed_given().unwrap_or_else(|| RandomState::new().hash_one(name)),
+            seed: given.unwrap_or_else(|| RandomState::new().hash_one(name)),
             moving: AtomicUsize::new(0),
             moves: AtomicU64::new(0),
             last_job: CachePadded::new(AtomicU64::new(0)),

@@ -5,7 +5,7 @@
 //! the workers held has gone back there by then.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,9 +90,9 @@ pub(crate) struct PoolActor<J, O>(pub(crate) std::marker::PhantomData<fn() -> (J
 /// Its state. No job is in it.
 pub(crate) struct Supervision<J, O> {
     arguments: PoolArguments<J, O>,
-    members: HashMap<ActorId, Member<J, O>>,
+    members: BTreeMap<ActorId, Member<J, O>>,
     /// Workers that failed and wait to be started again.
-    absent: HashMap<WorkerId, Record>,
+    absent: BTreeMap<WorkerId, Record>,
     phase: Phase,
     /// While the version loads.
     deadline: Option<Deadline>,
@@ -152,7 +152,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
         };
         // Hired in a handler, not here: whoever starts the pool waits for this function.
         myself.cast(PoolMessage::Hire).map_err(|_| "the pool ended before it began")?;
-        Ok(Supervision { arguments, members: HashMap::new(), absent: HashMap::new(), phase, deadline })
+        Ok(Supervision { arguments, members: BTreeMap::new(), absent: BTreeMap::new(), phase, deadline })
     }
 
     async fn handle(
@@ -190,7 +190,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
                 state.phase = Phase::Ending;
                 state.absent.clear();
             }
-            PoolMessage::Panic => return Err("the pool was told to fail".into()),
+            PoolMessage::Panic => {
+                // As ractor does it when a supervisor fails, but one after the other: it goes by a map that is hashed by chance.
+                state.members.values().for_each(|member| member.worker.kill());
+                return Err("the pool was told to fail".into());
+            }
             PoolMessage::KillWorker => {
                 if let Some(member) = state.members.values().find(|member| !member.leaving) {
                     member.worker.kill();

@@ -20,18 +20,30 @@ pub(crate) struct Root {
     pub(crate) directory: Directory,
     /// Something was finished: whoever waits for everything to be finished should look again. Told while it closes.
     pub(crate) stirred: Notify,
+    /// What all chance comes from, in a simulation.
+    pub(crate) seed: Option<u64>,
     is_closing: AtomicBool,
 }
 
 impl Root {
     pub(crate) fn new(name: &str) -> Self {
+        Self::by(name, Clock::start(), None)
+    }
+
+    /// Of a simulation.
+    pub(crate) fn simulated(name: &str, seed: u64) -> Self {
+        Self::by(name, Clock::start_simulated(), Some(seed))
+    }
+
+    fn by(name: &str, clock: Clock, seed: Option<u64>) -> Self {
         Self {
             name: name.into(),
             place: Place::new(),
-            clock: Clock::start(),
+            clock,
             events: EventSink::new(),
             directory: Directory::default(),
             stirred: Notify::new(),
+            seed,
             is_closing: AtomicBool::new(false),
         }
     }

@@ -3,6 +3,8 @@
 //! It looks at each worker again and again. One that is still at the same job keeps its job, but what lies on its desk behind that job goes back
 //! to the mailbox; a wake-up that has not arrived since the last look is passed on to another worker; and a worker that is late, blocked or
 //! long at its job is reported. It reads counters that the workers write anyway, so watching costs a worker nothing.
+//!
+//! In a simulation it is a task of the runtime instead, and goes by its time. No thread can be blocked there for any time that passes.
 
 use std::sync::Weak;
 use std::thread;
@@ -12,10 +14,14 @@ use std::time::Instant;
 use seral_core::time::Time;
 use tokio::runtime::Handle;
 
+use crate::clock::Clock;
 use crate::user_code::guarded;
 
 /// How often the watcher looks. A job behind one that blocks its thread waits at most twice as long.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
+
+/// How often it looks in a simulation: an hour is 3,600 looks, and workers are late or long after seconds.
+const INTERVAL_SIMULATED: Duration = Duration::from_secs(1);
 
 /// What is watched.
 pub(crate) trait Watched: Send + Sync + 'static {
@@ -26,7 +32,27 @@ pub(crate) trait Watched: Send + Sync + 'static {
 }
 
 /// Watches until the watched is over or gone. A thread that cannot be started is reported, and does without.
-pub(crate) fn watch(watched: Weak<impl Watched>) {
+pub(crate) fn watch(watched: Weak<impl Watched>, clock: &Clock) {
+    if clock.is_simulated() {
+        tokio::spawn(watch_within(watched, clock.clone()));
+    } else {
+        watch_from_outside(watched);
+    }
+}
+
+/// Watches within the runtime, by its time.
+async fn watch_within(watched: Weak<impl Watched>, clock: Clock) {
+    while let Some(watched) = watched.upgrade() {
+        if watched.is_over() {
+            return;
+        }
+        guarded(|| watched.look(clock.now()));
+        drop(watched);
+        tokio::time::sleep(INTERVAL_SIMULATED).await;
+    }
+}
+
+fn watch_from_outside(watched: Weak<impl Watched>) {
     let runtime = Handle::try_current().ok();
     let look = move || {
         // For the clock, which is the runtime's.
