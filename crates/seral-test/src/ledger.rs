@@ -23,6 +23,20 @@ pub enum Fate {
     HandedBack,
 }
 
+impl Fate {
+    /// In words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Dead => "a dead letter",
+            Self::Discarded => "discarded",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::HandedBack => "handed back",
+        }
+    }
+}
+
 /// Which jobs were admitted, and what became of them.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
