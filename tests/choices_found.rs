@@ -56,6 +56,31 @@ async fn a_job_whose_pin_has_ended_waits_for_a_version_as_others_do() {
     shop.shutdown(MINUTE).await;
 }
 
+/// Found by a simulated rollout, which did not end: the gate let the sender's wait through, since it was for a job without a pin, and the full mailbox
+/// refused the job, which had one by then.
+#[tokio::test(start_paused = true)]
+async fn a_sender_whose_job_is_pinned_while_it_waits_for_room_waits_and_does_not_spin() {
+    let (shop, orders, floor) = small(2).await;
+    for number in 0..3 {
+        drop(orders.submit(job(number, Act::WaitForGate)).await.unwrap());
+        settle().await;
+    }
+    let waits = tokio::spawn({
+        let orders = orders.clone();
+        async move { orders.submit(job(50, Act::Do)).tenant("acme").await.unwrap().await }
+    });
+    settle().await;
+    orders.pin(Whose::tenant("acme"), "1.0.0").lasting(MINUTE).await.unwrap();
+    settle().await;
+    orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
+    settle().await;
+    assert_eq!(orders.describe().version("1.0.0").unwrap().waiting, 2, "{}", orders.describe());
+    floor.open(3);
+    assert_eq!(waits.await.unwrap(), Ok(50));
+    assert_eq!(ran_on(&floor, 50), "1.0.0");
+    shop.shutdown(MINUTE).await;
+}
+
 /// The table of the moment in which a job enters decides, not that of the moment in which its sender began to wait.
 #[tokio::test(start_paused = true)]
 async fn a_sender_that_waits_for_room_goes_where_a_newer_table_sends_it() {

@@ -233,14 +233,15 @@ impl<J, O> DataPlane<J, O> {
         let mut room = pool.mailbox.room(Sender::Outside, is_pinned);
         loop {
             let seen = self.routes.load().revision;
-            if !self.still_goes_to(pool, &mut job) {
+            // Tied to this version meanwhile, or no longer, it has other rights at the gate than those it waits with.
+            if !self.still_goes_to(pool, &mut job) || job.is_pinned() != is_pinned {
                 return Err((job, Waited::Enough));
             }
             let wait = either(&mut room, self.routes.newer_than(seen, || false));
             if self.until_deadline(job.deadline(), wait).await == Waited::TooLong {
                 return Err((job, Waited::TooLong));
             }
-            if self.turns_away() || !self.still_goes_to(pool, &mut job) {
+            if self.turns_away() || !self.still_goes_to(pool, &mut job) || job.is_pinned() != is_pinned {
                 return Err((job, Waited::Enough));
             }
             match self.admit_at(pool, job, Sender::Outside) {
