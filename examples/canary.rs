@@ -7,8 +7,8 @@
 //!
 //! ```text
 //! orders 2.0.0 has to go: errors in 3 of 3 jobs, against 0 of 5000: 13325 times as likely if it is worse, compared with 1.0.0
-//! orders 2.0.1 has to go: errors in 4 of 8 jobs, against 0 of 161: 13113 times as likely if it is worse, compared with 1.0.0
-//! orders 2.0.1: step 0 of its rollout, 0 %: rolled back: errors in 4 of 8 jobs, against 0 of 161: 13113 times as likely if it is worse, compared with 1.0.0
+//! orders 2.0.1 has to go: errors in 4 of 7 jobs, against 0 of 161: 13113 times as likely if it is worse, compared with 1.0.0
+//! orders 2.0.1: step 0 of its rollout, 0 %: rolled back: errors in 4 of 7 jobs, against 0 of 161: 13113 times as likely if it is worse, compared with 1.0.0
 //! orders 1.0.0  5 workers  Current  0 waiting  0 running  9997 done
 //! orders 2.0.0  0 workers  Retired (quarantined)  0 waiting  0 running  0 done  3 failed
 //! orders 2.0.1  0 workers  Retired (quarantined)  0 waiting  0 running  3 done  5 failed

@@ -6,9 +6,12 @@
 //! in hand that counts as ended twice; a full deploy whose predecessor is not kept, or is kept for ever; a dispatcher that forgets who was
 //! condemned; a policy of the deploy that is ignored; a step that is taken though the candidate was not seen to be no worse.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Context;
+use std::task::Waker;
 use std::time::Duration;
 
 use seral::Event;
@@ -25,21 +28,20 @@ use seral::rollout::Phase;
 use seral::rollout::Step;
 use seral::view::GuardView;
 use seral::view::VersionState;
-use seral_test::fault;
 
 use crate::kit::end_if_it_hangs;
 use crate::kit::hush;
 use crate::kit::settle;
 
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MS: Duration = Duration::from_millis(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
-type Orders = Community<u64, u64>;
+pub(crate) type Orders = Community<u64, u64>;
 
 /// How the workers of a version are.
 #[derive(Clone, Copy, Debug)]
-enum Are {
+pub(crate) enum Are {
     Well,
     Failing,
     /// One job in so many fails, whichever version it comes to.
@@ -50,7 +52,7 @@ enum Are {
 }
 
 /// So many workers whose jobs take 10 ms.
-fn workers(size: usize, are: Are) -> Pool<u64, u64> {
+pub(crate) fn workers(size: usize, are: Are) -> Pool<u64, u64> {
     let process = move |job: u64, cx: JobContext| async move {
         cx.sleep(10 * MS).await;
         match are {
@@ -67,7 +69,7 @@ fn workers(size: usize, are: Are) -> Pool<u64, u64> {
 }
 
 /// A community with version 1.0.0. Its jobs are tried so often that a version has time to be taken back.
-async fn shop(are: Are) -> (Ecosystem, Orders) {
+pub(crate) async fn shop(are: Are) -> (Ecosystem, Orders) {
     hush();
     end_if_it_hangs();
     let shop = Ecosystem::new("shop");
@@ -78,30 +80,30 @@ async fn shop(are: Are) -> (Ecosystem, Orders) {
 }
 
 /// Sends so many jobs, 100 a second.
-async fn send(orders: &Orders, jobs: u64) {
+pub(crate) async fn send(orders: &Orders, jobs: u64) {
     for job in 1..=jobs {
         orders.send(job).await.unwrap();
         tokio::time::sleep(10 * MS).await;
     }
 }
 
-fn state(orders: &Orders, version: &str) -> VersionState {
+pub(crate) fn state(orders: &Orders, version: &str) -> VersionState {
     orders.describe().version(version).unwrap().state
 }
 
-fn guard(orders: &Orders) -> Option<GuardView> {
+pub(crate) fn guard(orders: &Orders) -> Option<GuardView> {
     orders.describe().version("2.0.0").unwrap().guard.clone()
 }
 
 /// Whether version 2.0.0 was left for good.
-fn was_taken_back(orders: &Orders) -> bool {
+pub(crate) fn was_taken_back(orders: &Orders) -> bool {
     let view = orders.describe();
     let is_left = view.current.as_deref() == Some("1.0.0") && view.version("2.0.0").unwrap().share == 0;
     is_left && view.version("2.0.0").unwrap().quarantined
 }
 
 /// What a guard has found by now.
-async fn found(events: &mut Events) -> Option<(String, String, Finding)> {
+pub(crate) async fn found(events: &mut Events) -> Option<(String, String, Finding)> {
     while let Ok(Some(event)) = tokio::time::timeout(MS, events.next()).await {
         if let Event::Condemned { version, baseline, finding, .. } = event {
             return Some((version.to_string(), baseline.to_string(), finding));
@@ -110,14 +112,14 @@ async fn found(events: &mut Events) -> Option<(String, String, Finding)> {
     None
 }
 
-async fn end(shop: Ecosystem) {
+pub(crate) async fn end(shop: Ecosystem) {
     shop.shutdown(MINUTE).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_version_takes_itself_back_and_no_job_is_lost() {
     for (are, sign) in [
-        //(Are::Failing, Sign::Errors),
+        (Are::Failing, Sign::Errors),
         (Are::Panicking, Sign::Panics),
         (Are::Hanging, Sign::Timeouts),
         (Are::Slow, Sign::Slowness),
@@ -126,7 +128,7 @@ async fn a_bad_version_takes_itself_back_and_no_job_is_lost() {
         send(&orders, 7_000).await;
         let mut events = orders.events();
         let rollout = orders.deploy("2.0.0", workers(5, are)).ramp([5, 25]).await.unwrap();
-        send(&orders, 1_000).await;
+        send(&orders, 2_500).await;
         let End::RolledBack(why) = rollout.ended().await else { panic!("{are:?}: not rolled back") };
         assert!(was_taken_back(&orders), "{are:?}");
         let (version, baseline, finding) = found(&mut events).await.unwrap();
@@ -141,7 +143,7 @@ async fn a_bad_version_takes_itself_back_and_no_job_is_lost() {
         assert!(baseline.jobs > 10 && baseline.failures <= 1, "{are:?}: {baseline:?}");
         tokio::time::sleep(10 * MINUTE).await;
         let view = orders.describe();
-        assert_eq!((view.done, view.dead), (8_000, 0), "{are:?}");
+        assert_eq!((view.done, view.dead), (9_500, 0), "{are:?}");
         end(shop).await;
     }
 }
@@ -235,15 +237,21 @@ async fn a_job_counts_once_however_often_it_is_tried_and_so_does_a_key() {
     }
     tokio::time::sleep(MINUTE).await;
     let seen = guard(&orders).unwrap();
-    assert!((1..10).contains(&seen.failures) && seen.jobs > 3 * seen.failures, "{seen}");
-    // All jobs of one key, of which each fails, are one failure.
-    let ratio = seen.ratio;
-    for job in 0..20 {
-        let once = RetryPolicy::attempts(1);
-        let _ = orders.submit(job).key("one").retry(once).await.unwrap().await;
+    assert!((1..10).contains(&seen.failures) && seen.jobs == seen.failures, "{seen}");
+    // All jobs of one key, of which each fails there, are one failure. Which keys go there is by chance.
+    let mut rose = 0;
+    for key in 0..10 {
+        let before = guard(&orders).unwrap();
+        for job in 0..20 {
+            let once = RetryPolicy::attempts(1);
+            let _ = orders.submit(job).key(key).retry(once).await.unwrap().await;
+        }
+        let seen = guard(&orders).unwrap();
+        let (jobs, failures) = (seen.jobs - before.jobs, seen.failures - before.failures);
+        assert!((jobs, failures) == (20, 1) || (jobs, failures) == (0, 0), "{jobs}, {failures}");
+        rose += failures;
     }
-    let seen = guard(&orders).unwrap();
-    assert!(seen.ratio <= ratio * 2, "{ratio} before, {seen}");
+    assert!((1..10).contains(&rose), "{rose}");
     assert_eq!(state(&orders, "2.0.0"), VersionState::Ramping);
     end(shop).await;
 }
@@ -309,193 +317,124 @@ async fn what_makes_no_sense_of_a_guard_is_refused_in_a_sentence() {
     let deploy = orders.deploy("2.0.0", workers(1, Are::Well)).watch_for(MINUTE).share(5).await;
     let refused = deploy.unwrap_err().to_string();
     assert!(refused.contains("what is ramped is watched anyway"), "{refused}");
+    let deploy = orders.deploy("2.0.0", workers(1, Are::Well)).guard(GuardPolicy::off()).watch_for(MINUTE);
+    let refused = deploy.await.unwrap_err().to_string();
+    assert!(refused.contains("there is no guard to watch the version"), "{refused}");
     end(shop).await;
 }
 
-// ---- without jobs that go by chance --------------------------------------------------------------------------------
-
+/// Jobs that a rule sends there fail, all of them: the plan does not go on by their number.
 #[tokio::test(start_paused = true)]
-async fn a_canary_that_gets_the_first_jobs_is_compared_with_what_the_current_version_did_before() {
-    for limited in ["first", "in flight", "half, first"] {
-        let (shop, orders) = shop(Are::Well).await;
-        send(&orders, 500).await;
-        let mut events = orders.events();
-        let deploy = orders.deploy("2.0.0", workers(5, Are::Failing));
-        let deploy = match limited {
-            "first" => deploy.first(50),
-            "in flight" => deploy.in_flight(1),
-            _ => deploy.share(50).first(50),
-        };
-        deploy.await.unwrap();
-        send(&orders, 100).await;
-        assert!(was_taken_back(&orders), "{limited}");
-        let Some((_, _, Finding::Worse { candidate, baseline, .. })) = found(&mut events).await else {
-            panic!("{limited}: nothing was found")
-        };
-        assert!(candidate.failures <= 5 && baseline.jobs >= 490, "{limited}: {candidate:?}, {baseline:?}");
-        end(shop).await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_full_deploy_that_is_watched_goes_back_to_the_version_before_which_is_kept_as_long() {
+async fn jobs_that_do_not_come_by_chance_prove_nothing_either() {
     let (shop, orders) = shop(Are::Well).await;
-    send(&orders, 500).await;
-    orders.deploy("2.0.0", workers(5, Are::FailingEach(2))).watch_for(10 * MINUTE).await.unwrap();
-    settle().await;
-    assert!(orders.describe().version("1.0.0").unwrap().kept_warm);
-    let seen = guard(&orders).unwrap();
-    assert!(!seen.beside && seen.baseline == "1.0.0", "{seen}");
-    send(&orders, 100).await;
-    assert!(was_taken_back(&orders));
-    assert_eq!(guard(&orders), None);
-    tokio::time::sleep(10 * MINUTE).await;
-    let view = orders.describe();
-    assert_eq!((view.done, view.dead, view.current.as_deref()), (600, 0, Some("1.0.0")));
-    end(shop).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_its_time_a_full_deploy_is_not_watched_and_the_version_before_leaves() {
-    let (shop, orders) = shop(Are::Well).await;
-    send(&orders, 500).await;
-    orders.deploy("2.0.0", workers(5, Are::Well)).watch_for(10 * MINUTE).await.unwrap();
-    send(&orders, 500).await;
-    assert!(guard(&orders).is_some_and(|seen| seen.jobs > 490 && seen.failures == 0));
-    tokio::time::sleep(9 * MINUTE).await;
-    assert_eq!(state(&orders, "1.0.0"), VersionState::Drained);
-    tokio::time::sleep(2 * MINUTE).await;
-    assert_eq!((state(&orders, "1.0.0"), guard(&orders)), (VersionState::Retired, None));
-    end(shop).await;
-}
-
-/// The same if it is still at a job when that time is over.
-#[tokio::test(start_paused = true)]
-async fn a_version_that_drains_longer_than_its_successor_is_watched_leaves_when_it_is_drained() {
-    let (shop, orders) = shop(Are::Hanging).await;
-    let never = Duration::from_secs(3_600);
-    let _hour = orders.submit(1).timeout(never).retry(RetryPolicy::attempts(1)).await.unwrap();
-    settle().await;
-    orders.deploy("2.0.0", workers(5, Are::Well)).watch_for(MINUTE).await.unwrap();
-    tokio::time::sleep(2 * MINUTE).await;
-    assert_eq!((state(&orders, "1.0.0"), guard(&orders)), (VersionState::Draining, None));
-    tokio::time::sleep(never).await;
-    assert_eq!(state(&orders, "1.0.0"), VersionState::Retired);
-    end(shop).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rollout_may_be_watched_after_its_end_too() {
-    let (shop, orders) = shop(Are::Well).await;
-    send(&orders, 500).await;
-    // Bad at jobs that come when all is well.
-    let late = Pool::of_fn(5, |job: u64, _| async move {
-        if job > 1_000_000 {
-            return Err("told to fail".into());
-        }
-        Ok(job)
+    let pool = Pool::of_fn(5, |job: u64, _| async move {
+        if job == 0 { Err(Fault::discard("told to fail")) } else { Ok(job) }
     });
-    let rollout = orders.deploy("2.0.0", late).watch_for(10 * MINUTE).ramp([20]).lasting(SECOND, 20);
-    let rollout = rollout.await.unwrap();
-    send(&orders, 500).await;
-    assert_eq!(rollout.ended().await, End::Promoted);
-    for job in 0..20 {
-        orders.send(1_000_001 + job).await.unwrap();
+    let rollout = orders.deploy("2.0.0", pool).ramp([1]).lasting(SECOND, 20).await.unwrap();
+    orders.route(Whose::tenant("acme"), "2.0.0").await.unwrap();
+    for _ in 0..200 {
+        let _ = orders.submit(0).tenant("acme").await.unwrap().await;
+        orders.submit(1).pin("2.0.0").await.unwrap().await.unwrap();
     }
-    tokio::time::sleep(10 * SECOND).await;
-    assert!(was_taken_back(&orders));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(rollout.status().unwrap().phase, Phase::Unproven);
+    assert_eq!(guard(&orders).unwrap().jobs, 0);
     end(shop).await;
 }
 
+/// A worker opens its connection with its first jobs.
 #[tokio::test(start_paused = true)]
-async fn a_full_deploy_that_nobody_watches_or_whose_predecessor_did_nothing_stays() {
-    for watched in [false, true] {
-        let (shop, orders) = shop(Are::Well).await;
-        if !watched {
-            send(&orders, 500).await;
+async fn a_version_is_not_slow_for_warming_up() {
+    struct Cold(u32);
+    impl Worker for Cold {
+        type Job = u64;
+        type Output = u64;
+
+        async fn process(&mut self, job: &u64, cx: &JobContext) -> Result<u64, Fault> {
+            self.0 += 1;
+            cx.sleep(if self.0 <= 3 { 500 * MS } else { 10 * MS }).await;
+            Ok(*job)
         }
-        let deploy = orders.deploy("2.0.0", workers(5, Are::Failing));
-        if watched { deploy.watch_for(MINUTE).await } else { deploy.await }.unwrap();
-        send(&orders, 100).await;
-        assert_eq!(state(&orders, "2.0.0"), VersionState::Current, "watched: {watched}");
-        end(shop).await;
     }
+    let (shop, orders) = shop(Are::Well).await;
+    send(&orders, 1_000).await;
+    orders.deploy("2.0.0", Pool::of(10, || Cold(0))).share(20).await.unwrap();
+    send(&orders, 1_000).await;
+    assert_eq!(state(&orders, "2.0.0"), VersionState::Ramping);
+    assert!(guard(&orders).is_some_and(|seen| seen.jobs > 100));
+    end(shop).await;
 }
 
-// ---- stuck, broken, and a dispatcher that fails --------------------------------------------------------------------
-
+/// It is deployed to cure what failed, and that is replayed on it: what fails again says nothing of it.
 #[tokio::test(start_paused = true)]
-async fn a_version_that_never_finishes_a_job_is_taken_back_and_what_waits_there_is_done_elsewhere() {
+async fn dead_letters_that_are_replayed_do_not_condemn_the_cure() {
+    let (shop, orders) = shop(Are::FailingEach(50)).await;
+    for job in 1..=1_000 {
+        let _ = orders.submit(job).retry(RetryPolicy::attempts(1)).await.unwrap().await;
+    }
+    orders.deploy("2.0.0", workers(5, Are::FailingEach(50))).watch_for(10 * MINUTE).await.unwrap();
+    assert_eq!(orders.dead_letters().replay().await.unwrap(), 20);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!((state(&orders, "2.0.0"), guard(&orders).unwrap().jobs), (VersionState::Current, 0));
+    end(shop).await;
+}
+
+/// Not to the one that a person went back from.
+#[tokio::test(start_paused = true)]
+async fn a_full_deploy_goes_back_to_the_version_that_it_replaced_and_to_no_other() {
+    let (shop, orders) = shop(Are::Well).await;
+    orders.deploy("2.0.0", workers(5, Are::Hanging).keep_warm(60 * MINUTE)).await.unwrap();
+    orders.rollback().await.unwrap();
+    send(&orders, 500).await;
+    orders.deploy("3.0.0", workers(5, Are::Failing)).watch_for(10 * MINUTE).await.unwrap();
+    send(&orders, 100).await;
+    let view = orders.describe();
+    assert_eq!(view.current.as_deref(), Some("1.0.0"));
+    assert!(view.version("3.0.0").unwrap().quarantined);
+    end(shop).await;
+}
+
+/// Also where the version before had few jobs, by which it is known how long they take.
+#[tokio::test(start_paused = true)]
+async fn a_full_deploy_that_hangs_goes_back_as_well() {
     hush();
     end_if_it_hangs();
     let shop = Ecosystem::new("shop");
     let orders = shop.community("orders").await.unwrap();
     orders.deploy("1.0.0", workers(5, Are::Well)).await.unwrap();
-    let mut events = orders.events();
-    let rollout = orders.deploy("2.0.0", workers(2, Are::Hanging)).ramp([5]).await.unwrap();
-    send(&orders, 6_000).await;
-    assert!(!was_taken_back(&orders), "no sooner than a minute");
-    send(&orders, 1_500).await;
-    assert!(was_taken_back(&orders));
-    assert!(
-        matches!(rollout.ended().await, End::RolledBack(why) if why.starts_with("no job finished for 6"))
-    );
-    let Some((_, _, Finding::Stuck { time, in_hand, .. })) = found(&mut events).await else {
-        panic!("nothing was found")
-    };
-    assert!(time >= MINUTE && in_hand == 2);
-    tokio::time::sleep(MINUTE).await;
-    let view = orders.describe();
-    assert_eq!((view.done, view.running, view.waiting), (7_498, 2, 0));
-    end(shop).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_version_whose_workers_cannot_be_kept_running_or_started_is_no_candidate_any_more() {
-    struct Restless(bool);
-    impl Worker for Restless {
-        type Job = u64;
-        type Output = u64;
-
-        async fn start(&mut self, _: &StartContext) -> Result<(), Fault> {
-            if self.0 { Ok(()) } else { Err("told to fail at the start")? }
-        }
-
-        async fn process(&mut self, _: &u64, _: &JobContext) -> Result<u64, Fault> {
-            std::panic::panic_any("told to panic")
-        }
-    }
-    let (shop, orders) = shop(Are::Well).await;
-    let refused = orders.deploy("2.0.0", Pool::of(1, || Restless(false))).ramp([5]).await.unwrap_err();
-    assert!(matches!(refused, DeployError::Start { .. }), "{refused}");
-    assert_eq!(state(&orders, "2.0.0"), VersionState::Failed);
-    // Starts once, and not again.
-    let starts = AtomicU32::new(0);
-    let pool = Pool::of(1, move || Restless(starts.fetch_add(1, Relaxed) == 0));
-    let rollout = orders.deploy("2.0.0", pool).guard(GuardPolicy::off()).ramp([Step::of(50).by_hand()]);
-    let rollout = rollout.await.unwrap();
-    send(&orders, 10).await;
-    let End::RolledBack(why) = rollout.ended().await else { panic!("not rolled back") };
-    assert_eq!(why, "its workers could not be kept running");
-    assert!(was_taken_back(&orders));
-    end(shop).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dispatcher_that_fails_before_it_is_told_takes_the_version_back_when_it_starts_again() {
-    let (shop, orders) = shop(Are::Well).await;
+    send(&orders, 200).await;
+    orders.deploy("2.0.0", workers(5, Are::Hanging)).watch_for(10 * MINUTE).await.unwrap();
     send(&orders, 100).await;
-    let handle = orders.clone();
-    let pool = Pool::of_fn(5, move |_, _| {
-        // What the failure of this job comes to is behind that in line, and is never heard.
-        fault::panic_dispatcher(&handle);
+    tokio::time::sleep(2 * MINUTE).await;
+    assert!(was_taken_back(&orders));
+    let view = orders.describe();
+    assert_eq!((view.done, view.running, view.waiting), (295, 5, 0));
+    end(shop).await;
+}
+
+/// It was known before somebody promoted it.
+#[tokio::test(start_paused = true)]
+async fn a_version_that_was_found_to_be_bad_is_taken_back_though_it_is_promoted_meanwhile() {
+    let shop = Ecosystem::new("shop");
+    let orders = shop.community("orders").retry(RetryPolicy::attempts(1)).await.unwrap();
+    orders.deploy("1.0.0", workers(5, Are::Well).keep_warm(MINUTE)).await.unwrap();
+    send(&orders, 1_000).await;
+    let (handle, failed) = (orders.clone(), AtomicU32::new(0));
+    let failing = Pool::of_fn(5, move |_: u64, _| {
+        if failed.fetch_add(1, Relaxed) == 2 {
+            // In line before what this failure comes to.
+            let mut promote = handle.promote("2.0.0").into_future();
+            let _ = promote.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
         async { Err("told to fail".into()) }
     });
-    orders.deploy("2.0.0", pool).share(5).await.unwrap();
-    send(&orders, 1_000).await;
-    tokio::time::sleep(10 * MINUTE).await;
-    assert!(was_taken_back(&orders));
-    assert_eq!(orders.describe().done, 1_100);
+    orders.deploy("2.0.0", failing).first(50).await.unwrap();
+    send(&orders, 10).await;
+    let view = orders.describe();
+    assert_eq!(view.current.as_deref(), Some("1.0.0"));
+    assert!(view.version("2.0.0").unwrap().quarantined);
+    let changes: Vec<String> = orders.changes().into_iter().map(|change| change.what).collect();
+    assert!(changes.ends_with(&["promote 2.0.0".to_owned(), "reject 2.0.0".to_owned()]), "{changes:?}");
     end(shop).await;
 }
 
@@ -520,7 +459,7 @@ async fn a_step_is_not_followed_by_the_next_before_the_candidate_was_seen_to_be_
         }
     }
     tokio::time::sleep(MINUTE).await;
-    assert_eq!(rollout.status().unwrap().phase, Phase::ShortOfJobs);
+    assert_eq!(rollout.status().unwrap().phase, Phase::Unproven);
     assert!((25..36).contains(&finished()), "{}", finished());
     send(&orders, 60).await;
     assert_eq!(rollout.ended().await, End::Promoted);

@@ -13,6 +13,7 @@ mod succession;
 mod rollouts;
 mod plans;
 mod guard;
+mod guard_alone;
 mod choices;
 mod choices_found;
 mod keep_warm;

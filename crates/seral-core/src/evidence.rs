@@ -78,7 +78,10 @@ const MISTAKEN: f64 = 0.05;
 ///
 /// Nothing is seen from no jobs. Each job that is well makes it surer, each failure less so.
 pub fn is_no_worse(candidate: Count, baseline: Count, margin: f64) -> bool {
-    let usual = to_float(baseline.failures) / to_float(baseline.jobs.max(baseline.failures) + 1);
+    // What the baseline is known to fail at least, but for luck.
+    let (failures, jobs) = (to_float(baseline.failures), to_float(baseline.jobs.max(baseline.failures)));
+    let luck = (failures * (1.0 - failures / jobs.max(1.0))).sqrt();
+    let usual = (failures - luck) / (jobs + 1.0);
     let (good, bad) = (usual + margin / 4.0, usual + margin);
     if bad >= 1.0 {
         // It cannot be worse by so much.

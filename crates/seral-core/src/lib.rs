@@ -42,7 +42,9 @@
 //! | `news` | (what becomes of a version when there is news of its pool) |
 //! | [`versions`] | how one version takes over from another ★ |
 //! | [`evidence`] | how much failures speak for one version being worse than another |
+//! | `once` | (which keys count that have been seen) |
 //! | [`sign`] | what a guard watches, and how sure it has to be |
+//! | `standstill` | (whether a candidate is stuck) |
 //! | [`guard`] | whether a candidate has to go, or may have more ★ |
 //! | [`plan`] | the steps of a rollout, and what can be said to it |
 //! | [`rollout`] | when a candidate gets its next share of new work ★ |
@@ -84,7 +86,9 @@ mod placing;
 mod news;
 pub mod versions;
 pub mod evidence;
+mod once;
 pub mod sign;
+mod standstill;
 pub mod guard;
 pub mod plan;
 pub mod rollout;

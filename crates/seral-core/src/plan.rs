@@ -333,8 +333,10 @@ pub enum Phase {
     Raising,
     /// Waits until the time of the step is over.
     Stepping,
-    /// The time of the step is over; waits for more jobs: there are too few, or too few to see that the candidate is no worse.
+    /// The time of the step is over; waits for more jobs.
     ShortOfJobs,
+    /// There were enough jobs, and their failures leave open whether the candidate is worse than the current version; waits for more jobs, or for a person.
+    Unproven,
     /// Waits for a person.
     ByHand,
     /// Waits for the verdict of the gate.
@@ -354,6 +356,7 @@ impl fmt::Display for Phase {
             Self::Raising => f.write_str("waiting for its share"),
             Self::Stepping => f.write_str("waiting for the time of the step"),
             Self::ShortOfJobs => f.write_str("inconclusive, waiting for more jobs"),
+            Self::Unproven => f.write_str("inconclusive: its failures leave open whether it is worse"),
             Self::ByHand => f.write_str("waiting for a person"),
             Self::Gating => f.write_str("waiting for the gate"),
             Self::Held(reason) => write!(f, "held by the gate: {reason}"),

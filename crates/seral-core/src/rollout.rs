@@ -3,8 +3,8 @@
 //! ```text
 //!            share live                 time over, jobs enough            gate passed
 //!  Raising ─────────────▶ Stepping, ─────────────────────────────▶ Gating ────────────▶ Raising, or Promoted
-//!     │                   ShortOfJobs                             ▲  │  ▲
-//!     │                                 a person: next            │  ▼  │ asked again
+//!     │                   ShortOfJobs,                            ▲  │  ▲
+//!     │                   Unproven      a person: next            │  ▼  │ asked again
 //!     └─────────────────▶ ByHand ─────────────────────────────────┘  Held
 //! ```
 //!
@@ -50,8 +50,10 @@ enum State {
     Raising,
     /// Until then the time of the step runs.
     Waiting(Time),
-    /// It is over, and there are too few jobs, or too few to tell that the candidate is no worse; the next look is then.
+    /// It is over, and there are too few jobs; the next look is then.
     ShortOfJobs(Time),
+    /// It is over, and the jobs leave open whether the candidate is worse; the next look is then.
+    Unproven(Time),
     ByHand,
     Gating,
     /// The gate passed while the rollout was paused.
@@ -198,6 +200,7 @@ impl Rollout {
             (State::Raising | State::Passed, None) => Phase::Raising,
             (State::Waiting(_), None) => Phase::Stepping,
             (State::ShortOfJobs(_), None) => Phase::ShortOfJobs,
+            (State::Unproven(_), None) => Phase::Unproven,
             (State::ByHand, None) => Phase::ByHand,
             (State::Gating, None) => Phase::Gating,
             (State::Held(_), None) => Phase::Held(self.reason()),
@@ -208,7 +211,10 @@ impl Rollout {
     pub fn next_look(&self) -> Option<Time> {
         match self.state {
             _ if self.pause.is_some() => None,
-            State::Waiting(until) | State::ShortOfJobs(until) | State::Held(until) => Some(until),
+            State::Waiting(until)
+            | State::ShortOfJobs(until)
+            | State::Unproven(until)
+            | State::Held(until) => Some(until),
             State::Raising | State::ByHand | State::Gating | State::Passed | State::Over(_) => None,
         }
     }
@@ -253,7 +259,7 @@ impl Rollout {
                 Event::Live { .. } => Vec::new(),
                 Event::Verdict { step, verdict } => self.unasked(step, verdict),
             },
-            State::ShortOfJobs(_) => match event {
+            State::ShortOfJobs(_) | State::Unproven(_) => match event {
                 Event::Look { .. } if self.pause.is_some() => Vec::new(),
                 Event::Look { proven, .. } => self.count_up(now, proven),
                 Event::Live { .. } => Vec::new(),
@@ -290,8 +296,12 @@ impl Rollout {
     /// The time of the step is over: are there enough jobs, and did they go well enough?
     fn count_up(&mut self, now: Time, proven: bool) -> Vec<Action> {
         match self.current().wait {
-            Wait::For { jobs, .. } if self.jobs < jobs.max(1) || !proven => {
+            Wait::For { jobs, .. } if self.jobs < jobs.max(1) => {
                 self.state = State::ShortOfJobs(now.after(LOOK));
+                self.wake(now)
+            }
+            Wait::For { .. } if !proven => {
+                self.state = State::Unproven(now.after(LOOK));
                 self.wake(now)
             }
             Wait::For { .. } | Wait::ByHand => self.waited(),
@@ -359,7 +369,10 @@ impl Rollout {
         self.errors = 0;
         let frozen = now.since(pause.since);
         Ok(match &mut self.state {
-            State::Waiting(until) | State::ShortOfJobs(until) | State::Held(until) => {
+            State::Waiting(until)
+            | State::ShortOfJobs(until)
+            | State::Unproven(until)
+            | State::Held(until) => {
                 *until = until.after(frozen);
                 self.wake(now)
             }
@@ -375,7 +388,9 @@ impl Rollout {
         match &self.state {
             State::Raising => Err(Refused::NotLive),
             State::Gating => Err(Refused::GateRuns),
-            State::Waiting(_) | State::ShortOfJobs(_) | State::ByHand => Ok(self.waited()),
+            State::Waiting(_) | State::ShortOfJobs(_) | State::Unproven(_) | State::ByHand => {
+                Ok(self.waited())
+            }
             // Inconclusive: a person decides what the numbers could not.
             State::Held(_) | State::Passed => Ok(self.take(self.step + 1)),
             State::Over(end) => Err(Refused::Over(end.clone())),
@@ -428,7 +443,7 @@ impl Rollout {
         match self.state {
             State::Raising => vec![Action::SetShare(self.current().share)],
             State::Gating => vec![Action::RunGate { step: self.step }],
-            State::Waiting(_) | State::ShortOfJobs(_) | State::Held(_) => self.wake(now),
+            State::Waiting(_) | State::ShortOfJobs(_) | State::Unproven(_) | State::Held(_) => self.wake(now),
             State::ByHand | State::Passed | State::Over(_) => Vec::new(),
         }
     }

@@ -100,13 +100,6 @@ impl Roster {
         self.ramping().into_iter().filter(is_candidate).collect()
     }
 
-    /// The version that gets all new jobs when the current one has to be left: of those that still drain or are kept, and were not left for their
-    /// failures, the one that was first deployed last.
-    pub(crate) fn fall_back_target(&self) -> Option<usize> {
-        let is_there = |entry: &Entry| (entry.state == State::Draining || entry.kept) && !entry.quarantined;
-        self.entries.iter().rposition(is_there)
-    }
-
     pub(crate) fn of_pool(&self, pool: PoolId) -> Option<usize> {
         self.entries.iter().position(|entry| entry.pool == pool)
     }

@@ -94,6 +94,13 @@ impl Route {
         Revision::new(u64::from(self.0 >> REASON_BITS))
     }
 
+    /// Whether it goes where it goes by chance: by a share, or since nothing else claims it. Everything else is somebody's choice.
+    #[inline(always)]
+    pub fn is_by_chance(self) -> bool {
+        // The first two of the reasons: looked at for each job.
+        self.0 & ((1 << REASON_BITS) - 2) == 0
+    }
+
     /// Why it goes where that table sent it.
     pub fn reason(self) -> Reason {
         REASONS.get((self.0 & ((1 << REASON_BITS) - 1)) as usize).copied().unwrap_or(Reason::Current)
@@ -295,6 +302,14 @@ mod tests {
 
     fn pinned(version: &str) -> Job {
         Job { pin: Some(version.into()), ..Job::default() }
+    }
+
+    #[test]
+    fn by_chance_are_the_current_version_and_a_share_and_nothing_else() {
+        for reason in REASONS {
+            let by_chance = matches!(reason, Reason::Current | Reason::Share);
+            assert_eq!(Route::new(Revision::new(7), reason).is_by_chance(), by_chance, "{reason:?}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) const SIGNS: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Sign {
-    /// Its worker said that the job failed.
+    /// The first attempt at a job failed, in whatever way: its worker said so, panicked, or took too long.
     Errors,
     /// Its worker panicked, or was lost.
     Panics,
@@ -61,10 +61,14 @@ impl fmt::Display for Sign {
 /// | 25 % | 0.1 % | 0.2 % | 78 in 100 | 29,730 jobs |
 ///
 /// So small regressions at small shares take thousands of jobs, or go unseen: from 0.1 % to 0.2 % at a share of 5 % is found one time in four with an `alpha` of 0.01 for that sign
-/// alone, and less often with the default. Of versions that are no worse, at most one in a thousand is taken back, however long it is watched.
+/// alone, and less often with the default. Of versions that are no worse, a ramp takes at most one in a thousand back, however long it lasts.
 ///
 /// What always fails is taken back after 4 failures at a share of 5 %, 8 at 25 %, and 15 at a half: the larger the share, the likelier it is that a failure comes from
 /// the candidate though it is no worse.
+///
+/// Each comparison has its own chance to be mistaken: that of a canary with a limit, that of a ramp, and that of a version that is watched after it got all new jobs. In the
+/// first and the last nothing runs beside the candidate that gets its jobs by chance too, so it is compared with what the other did before: only odds of
+/// three times and more are looked for, an outage meanwhile looks like a bad version, and the chance of a mistake holds on average over how often versions fail.
 ///
 /// It takes the current version as the measure, so it does not see what is wrong with both. It compares by failures, by timeouts, and by how long an attempt takes; an
 /// output that is wrong is seen only if a worker says that it is.
@@ -107,13 +111,13 @@ impl GuardPolicy {
 
     /// By how much of its jobs the candidate may be worse to go on to the next step, in percent. Default = what the jobs of the step can tell: 2 % for 200.
     #[must_use]
-    pub const fn margin(mut self, percent: f64) -> Self {
+    pub const fn margin_percent(mut self, percent: f64) -> Self {
         self.margin = Some(percent / 100.0);
         self
     }
 
-    /// A candidate is stuck that has jobs in hand and finishes none for this long, and for ten times as long as 99 of 100 jobs of the baseline
-    /// take. Default = 60 s.
+    /// A candidate is stuck whose workers are all at the same jobs for this long, for ten times as long as 99 of 100 jobs of the baseline take, and for twice as long
+    /// as any did. Default = 60 s.
     #[must_use]
     pub const fn patience(mut self, time: Duration) -> Self {
         self.patience = time;
@@ -175,15 +179,30 @@ pub struct Failure {
     pub key: Option<u64>,
 }
 
-/// How many jobs there were since the guard began.
+/// How many jobs there were since the guard began: those that came by chance, each with its first attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Jobs {
-    /// Attempts that the candidate has ended, well or not.
+    /// Those that the candidate has ended, well or not.
     pub candidate: u64,
     /// Jobs that it has in hand.
     pub in_hand: u64,
+    /// Those that the baseline has ended.
+    pub baseline: u64,
+}
+
+/// What the workers of a candidate are at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// Jobs that they have begun.
+    pub begun: u64,
+    /// Jobs in their hands.
+    pub in_hand: u64,
+    /// How many they are.
+    pub workers: u64,
     /// Attempts that the baseline has ended.
     pub baseline: u64,
+    /// How long 99 of 100 jobs of the baseline take at most, and the longest of all, as far as that is known.
+    pub usual: Option<(Duration, Duration)>,
 }
 
 /// What the baseline did before there was a candidate: for each sign, in the order of [`Sign::ALL`].
@@ -204,12 +223,12 @@ pub enum Finding {
         /// How much likelier that is if the candidate is worse.
         ratio: u64,
     },
-    /// It finishes no job any more.
+    /// Its workers are all at the same jobs, and do not end them.
     Stuck {
         /// For how long.
         time: Duration,
-        /// How many jobs it has in hand.
-        in_hand: u64,
+        /// How many workers it has.
+        workers: u64,
         /// How many the baseline has finished meanwhile; none if it has no new jobs.
         baseline: u64,
     },
@@ -223,11 +242,11 @@ impl fmt::Display for Finding {
                 "{sign} in {} of {} jobs, against {} of {}: {ratio} times as likely if it is worse",
                 candidate.failures, candidate.jobs, baseline.failures, baseline.jobs
             ),
-            Self::Stuck { time, in_hand, baseline } => {
+            Self::Stuck { time, workers, baseline } => {
                 let seconds = time.as_secs();
                 write!(
                     f,
-                    "no job finished for {seconds} s with {in_hand} in hand, against {baseline} finished"
+                    "all {workers} workers at the same jobs for {seconds} s, while {baseline} were done elsewhere"
                 )
             }
         }

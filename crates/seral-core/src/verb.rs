@@ -46,9 +46,13 @@ pub enum Verb {
         /// To this version, or to the one that was promoted last before what is left.
         to: Option<Version>,
     },
-    /// Leave a version that is being ramped, or is current while an earlier one is still there, since it was found to be bad: its waiting jobs go back,
-    /// and it is quarantined.
-    Reject(Version),
+    /// Leave a version that is being ramped, or is current, since it was found to be bad: its waiting jobs go back, and it is quarantined.
+    Reject {
+        /// The version.
+        version: Version,
+        /// The one that gets all new jobs then, if it is current. Without it, or if its workers are not there, it stays.
+        back_to: Option<Version>,
+    },
     /// End what is being ramped, loading or not: it drains.
     Abort,
     /// Give a version no new jobs; it finishes what it has.
@@ -96,7 +100,7 @@ impl Verb {
             Self::Deploy { version, .. }
             | Self::Ramp { version, .. }
             | Self::Promote { version, .. }
-            | Self::Reject(version)
+            | Self::Reject { version, .. }
             | Self::Retire(version)
             | Self::Pin { version, .. }
             | Self::Route { version, .. }
@@ -124,7 +128,7 @@ impl fmt::Display for Verb {
             Self::Promote { version, .. } => write!(f, "promote {version}"),
             Self::Rollback { to: None } => f.write_str("roll back"),
             Self::Rollback { to: Some(version) } => write!(f, "roll back to {version}"),
-            Self::Reject(version) => write!(f, "reject {version}"),
+            Self::Reject { version, .. } => write!(f, "reject {version}"),
             Self::Abort => f.write_str("abort"),
             Self::Drain { version, .. } => write!(f, "drain {version}"),
             Self::Retire(version) => write!(f, "retire {version}"),

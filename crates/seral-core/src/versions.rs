@@ -179,7 +179,7 @@ impl Versions {
 
     fn called(&mut self, call: InLine, urgent: bool, actions: &mut Vec<Action>) {
         let waits = match &call.what {
-            Verb::Rollback { .. } | Verb::Reject(_) | Verb::Abort => false,
+            Verb::Rollback { .. } | Verb::Reject { .. } | Verb::Abort => false,
             // They have nothing to do with what is being started, unless they are about it, or come after one that is.
             Verb::Unpin(_) | Verb::Unroute(_) => self.line.iter().any(|call| call.what.is_choice()),
             Verb::Pin { version, .. } | Verb::Route { version, .. } => {
@@ -226,7 +226,7 @@ impl Versions {
             Verb::Drain { version, allow_empty, drain_within } => {
                 Some(self.roster.drain(&version, allow_empty, drain_within, actions))
             }
-            Verb::Reject(version) => Some(self.reject(&version, actions)),
+            Verb::Reject { version, back_to } => Some(self.reject(&version, back_to.as_ref(), actions)),
             Verb::Retire(version) => Some(self.roster.retire(&version, actions)),
             Verb::Pin { whose, version, until } => Some(self.roster.pin(whose, version, until, actions)),
             Verb::Unpin(whose) => Some(self.roster.unpin(&whose, actions)),
@@ -308,11 +308,12 @@ impl Versions {
         Answer::Aborted(aborted)
     }
 
-    /// A version was found to be bad. If it is current, it is left as one that broke: for a version that is still there.
-    fn reject(&mut self, version: &Version, actions: &mut Vec<Action>) -> Answer {
+    /// A version was found to be bad. If it is current, it is left for that one, if its workers are there.
+    fn reject(&mut self, version: &Version, back_to: Option<&Version>, actions: &mut Vec<Action>) -> Answer {
         let current = self.roster.find(version).filter(|at| self.roster.entries[*at].state == State::Current);
         let Some(at) = current else { return self.roster.reject(version, actions) };
-        let Some(target) = self.roster.fall_back_target() else { return Answer::NothingBefore };
+        let target = back_to.and_then(|to| self.roster.warm(to).ok()).filter(|target| *target != at);
+        let Some(target) = target else { return Answer::NothingBefore };
         self.roster.entries[at].quarantined = true;
         let from = self.take_over(target, Why::FallBack, actions);
         self.rolled_back_to(target, from, Takeover::Warm)
@@ -400,7 +401,9 @@ impl Versions {
         let version = self.roster.name(at);
         match self.roster.entries[at].state {
             State::Current => {
-                let Some(target) = self.roster.fall_back_target() else {
+                let warm =
+                    |entry: &Entry| (entry.state == State::Draining || entry.kept) && !entry.quarantined;
+                let Some(target) = self.roster.entries.iter().rposition(warm) else {
                     return actions.push(Action::TellBroken(version, Remedy::KeepTrying));
                 };
                 actions.push(Action::TellBroken(version, Remedy::FallBack(self.roster.name(target))));

@@ -788,7 +788,7 @@ impl<'a> World<'a> {
             1 => Verb::Ramp { version: self.known(), share: self.share(), limit: self.limit() },
             2 => Verb::Promote { version: self.known(), drain_within: self.drain_within() },
             3 => Verb::Rollback { to: if self.random.percent(70) { None } else { Some(self.known()) } },
-            4 => Verb::Reject(self.known()),
+            4 => Verb::Reject { version: self.known(), back_to: Some(self.known()) },
             5 => Verb::Abort,
             6 => Verb::Drain {
                 version: self.known(),

@@ -54,6 +54,10 @@ fn ramp(version: &str, share: u16, limit: Limit) -> Verb {
     Verb::Ramp { version: version.into(), share: percent(share), limit }
 }
 
+fn reject(version: &str) -> Verb {
+    Verb::Reject { version: version.into(), back_to: None }
+}
+
 fn promote(version: &str) -> Verb {
     Verb::Promote { version: version.into(), drain_within: None }
 }
@@ -325,7 +329,7 @@ fn nothing_is_tied_to_a_version_that_cannot_take_it() {
         assert_eq!(machine.call(verb("9")), (misused(Misuse::Unknown("9".into())), vec![]));
     }
     machine.starts("3", canary(10, Limit::None));
-    machine.answer(Verb::Reject("3".into()));
+    machine.answer(reject("3"));
     for verb in [pin, route] {
         assert_eq!(machine.call(verb("3")), (Answer::Quarantined("3".into()), vec![]));
     }
@@ -391,7 +395,7 @@ fn rules_end_when_their_version_is_left_and_pins_do_not() {
         ("abort", |machine| drop(machine.answer(Verb::Abort))),
         ("another", |machine| drop(machine.starts("3", Aim::Current))),
         ("no share", |machine| drop(machine.answer(ramp("2", 0, Limit::None)))),
-        ("rejection", |machine| drop(machine.answer(Verb::Reject("2".into())))),
+        ("rejection", |machine| drop(machine.answer(reject("2")))),
         ("drain", |machine| drop(machine.answer(drain("2")))),
     ];
     for (how, leave) in leave {

@@ -22,6 +22,7 @@ use seral_core::guard::Jobs;
 use seral_core::guard::Record;
 use seral_core::guard::Side;
 use seral_core::guard::Sign;
+use seral_core::guard::Workload;
 use seral_core::id::Revision;
 use seral_core::routing::Reason;
 use seral_core::routing::Route;
@@ -72,13 +73,13 @@ struct Watched {
 impl Watched {
     fn sharing(policy: GuardPolicy, part: f64) -> Self {
         let mut guard = Guard::new(policy, None);
-        guard.shared(Revision::new(1), part);
+        guard.shared(Revision::new(1), part, Jobs::default());
         Self { guard, jobs: Jobs::default(), failures: 0, finding: None }
     }
 
     fn against(record: Record) -> Self {
         let mut guard = Guard::new(GuardPolicy::default(), Some(record));
-        guard.shared(Revision::new(1), 1.0);
+        guard.shared(Revision::new(1), 1.0, Jobs::default());
         Self { guard, jobs: Jobs::default(), failures: 0, finding: None }
     }
 
@@ -277,7 +278,7 @@ fn a_share_that_was_lowered_does_not_make_late_failures_of_earlier_jobs_count_fo
     let mut watched = Watched::sharing(GuardPolicy::default(), 0.5);
     let late: Vec<Side> =
         (0..400).map(|number| if number % 2 == 0 { Side::Candidate } else { Side::Baseline }).collect();
-    watched.guard.shared(Revision::new(2), 0.05);
+    watched.guard.shared(Revision::new(2), 0.05, Jobs::default());
     for side in &late {
         watched.job_of(*side, true, 1, None);
     }
@@ -297,7 +298,7 @@ fn a_candidate_that_comes_beside_a_long_queue_is_not_worse_for_being_quicker() {
     for seed in 0..200 {
         let mut dice = Dice(seed);
         let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
-        watched.guard.shared(Revision::new(2), 0.05);
+        watched.guard.shared(Revision::new(2), 0.05, Jobs::default());
         for _ in 0..20_000 {
             let side = if dice.falls(0.05) { Side::Candidate } else { Side::Baseline };
             let fails = dice.falls(0.02);
@@ -339,7 +340,7 @@ fn a_key_that_fails_again_and_again_counts_once() {
         watched.job_of(Side::Candidate, true, 1, Some(key));
     }
     let Some(Finding::Worse { candidate, .. }) = watched.finding else { panic!("not condemned") };
-    assert_eq!(candidate, Count { jobs: 1_003, failures: 1_003 });
+    assert_eq!(candidate, Count { jobs: 1_003, failures: 4 }, "a key counts once");
 }
 
 #[test]
@@ -352,7 +353,43 @@ fn jobs_that_somebody_sent_to_the_candidate_do_not_count() {
             assert_eq!(watched.guard.failed(failure, Jobs { candidate: 1, ..Jobs::default() }), None);
         }
     }
-    assert_eq!(watched.guard.candidate_count(Sign::Panics, watched.jobs).failures, 0);
+    assert_eq!(watched.guard.seen(Sign::Panics, Side::Candidate, watched.jobs).failures, 0);
+}
+
+/// A version that says that it failed, where the other panicked, is no worse; one that panics where the other said so is.
+#[test]
+fn a_panic_is_an_error_too_and_an_error_is_no_panic() {
+    for (of_candidate, of_baseline, is_worse) in [
+        (Sign::Errors, Sign::Panics, false),
+        (Sign::Errors, Sign::Timeouts, false),
+        (Sign::Panics, Sign::Errors, true),
+    ] {
+        let mut dice = Dice(5);
+        let mut watched = Watched::sharing(GuardPolicy::default(), 0.2);
+        watched.jobs = jobs(1_000, 4_000);
+        for _ in 0..300 {
+            let side = if dice.falls(0.2) { Side::Candidate } else { Side::Baseline };
+            watched.fails(if side == Side::Candidate { of_candidate } else { of_baseline }, side, 1, None);
+        }
+        assert_eq!(watched.is_condemned(), is_worse, "{of_candidate} where there were {of_baseline}");
+    }
+}
+
+/// Keys that count are not used up by a long ramp.
+#[test]
+fn after_a_million_keys_that_failed_alike_a_bad_hour_is_still_found() {
+    let mut dice = Dice(9);
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+    watched.jobs = jobs(50_000, 950_000);
+    for key in 0..1_000_000 {
+        let side = if dice.falls(0.05) { Side::Candidate } else { Side::Baseline };
+        watched.fails(Sign::Slowness, side, 1, Some(key));
+    }
+    assert!(!watched.is_condemned());
+    for key in 1_000_000..1_200_000 {
+        watched.fails(Sign::Slowness, Side::Candidate, 1, Some(key));
+    }
+    assert!(watched.is_condemned());
 }
 
 #[test]
@@ -368,7 +405,11 @@ fn what_came_to_the_candidate_before_it_was_watched_does_not_count() {
 fn more_tables_than_are_remembered_count_by_the_largest_part_of_those() {
     let mut watched = Watched::sharing(GuardPolicy::default(), 0.5);
     for revision in 2..1_000 {
-        watched.guard.shared(Revision::new(revision), if revision % 2 == 0 { 0.01 } else { 0.02 });
+        watched.guard.shared(
+            Revision::new(revision),
+            if revision % 2 == 0 { 0.01 } else { 0.02 },
+            Jobs::default(),
+        );
     }
     watched.jobs.baseline = 10_000;
     for _ in 0..10 {
@@ -385,7 +426,7 @@ fn more_tables_than_are_remembered_count_by_the_largest_part_of_those() {
 fn tables_that_share_alike_are_one_cohort() {
     let mut watched = Watched::sharing(GuardPolicy::default(), 0.5);
     for revision in 2..1_000 {
-        watched.guard.shared(Revision::new(revision), 0.05);
+        watched.guard.shared(Revision::new(revision), 0.05, Jobs::default());
     }
     watched.jobs.baseline = 10_000;
     for _ in 0..4 {
@@ -448,78 +489,84 @@ fn at(seconds: u64) -> Time {
     Time::from(Duration::from_secs(seconds))
 }
 
-fn jobs(candidate: u64, in_hand: u64, baseline: u64) -> Jobs {
-    Jobs { candidate, in_hand, baseline }
+fn jobs(candidate: u64, baseline: u64) -> Jobs {
+    Jobs { candidate, in_hand: 0, baseline }
 }
 
 fn guard() -> Guard {
     Watched::sharing(GuardPolicy::default(), 0.05).guard
 }
 
-/// A guard that knows how long jobs take.
-fn guard_of(usual: Duration) -> Guard {
-    let mut guard = guard();
-    guard.set_slow(usual, Jobs::default());
-    guard
+/// Two workers, and a baseline whose jobs take two seconds at most.
+fn load(begun: u64, in_hand: u64, baseline: u64) -> Workload {
+    let usual = Some((Duration::from_secs(1), Duration::from_secs(2)));
+    Workload { begun, in_hand, workers: 2, baseline, usual }
 }
 
 #[test]
-fn a_candidate_that_finishes_nothing_is_stuck_after_a_minute_if_the_baseline_goes_on() {
-    let mut guard = guard_of(Duration::from_secs(1));
-    assert_eq!(guard.look(at(10), jobs(0, 5, 100)), None);
-    assert_eq!(guard.look(at(69), jobs(0, 5, 900)), None);
-    let stuck = Finding::Stuck { time: Duration::from_secs(60), in_hand: 5, baseline: 900 };
-    assert_eq!(guard.look(at(70), jobs(0, 5, 1_000)), Some(stuck.clone()));
-    assert_eq!(stuck.to_string(), "no job finished for 60 s with 5 in hand, against 900 finished");
-    assert_eq!(guard.look(at(80), jobs(0, 5, 1_100)), None, "it is told once");
+fn a_candidate_whose_workers_are_all_at_the_same_jobs_is_stuck_after_a_minute_if_the_baseline_goes_on() {
+    let mut guard = guard();
+    assert_eq!(guard.look(at(10), load(2, 2, 100)), None);
+    assert_eq!(guard.look(at(69), load(2, 2, 900)), None);
+    let stuck = Finding::Stuck { time: Duration::from_secs(60), workers: 2, baseline: 900 };
+    assert_eq!(guard.look(at(70), load(2, 2, 1_000)), Some(stuck.clone()));
+    assert_eq!(stuck.to_string(), "all 2 workers at the same jobs for 60 s, while 900 were done elsewhere");
+    assert_eq!(guard.look(at(80), load(2, 2, 1_100)), None, "it is told once");
     assert_eq!(guard.finding(), Some(&stuck));
 }
 
 #[test]
 fn one_that_got_stuck_after_a_thousand_jobs_is_found_as_well() {
-    let mut guard = guard_of(Duration::from_secs(1));
-    assert_eq!(guard.look(at(0), jobs(1_000, 5, 19_000)), None);
-    assert_eq!(guard.look(at(5), jobs(1_001, 5, 19_100)), None);
-    assert_eq!(guard.look(at(60), jobs(1_001, 5, 20_000)), None);
-    assert!(guard.look(at(65), jobs(1_001, 5, 20_100)).is_some());
+    let mut guard = guard();
+    assert_eq!(guard.look(at(0), load(1_001, 2, 19_000)), None);
+    assert_eq!(guard.look(at(5), load(1_002, 2, 19_100)), None);
+    assert_eq!(guard.look(at(60), load(1_002, 2, 20_000)), None);
+    assert!(guard.look(at(65), load(1_002, 2, 20_100)).is_some());
 }
 
 #[test]
-fn one_that_has_nothing_to_do_or_finishes_or_is_beside_one_that_finishes_nothing_either_is_not_stuck() {
-    for (name, jobs_at) in [
-        ("nothing in hand", (|second| jobs(0, 0, second * 10)) as fn(u64) -> Jobs),
-        ("now and then one in hand that goes back", |second| jobs(0, second % 2, second * 10)),
-        ("finishes", |second| jobs(second / 50, 5, second * 10)),
-        ("so is the baseline", |second| jobs(0, 5, second / 100)),
+fn one_of_whose_workers_one_is_free_or_that_begins_jobs_or_is_beside_one_that_ends_none_either_is_not_stuck()
+{
+    for (name, load_at) in [
+        ("nothing in hand", (|second| load(0, 0, second * 10)) as fn(u64) -> Workload),
+        ("one job that takes long, and a free worker", |second| load(1, 1, second * 10)),
+        ("now and then both at a job", |second| load(2, 1 + second / 5 % 2, second * 10)),
+        ("begins jobs", |second| load(second / 50, 2, second * 10)),
+        ("so is the baseline", |second| load(2, 2, second / 100)),
+        ("no workers", |second| Workload { workers: 0, ..load(0, 0, second * 10) }),
+        ("nobody knows how long jobs take", |second| Workload { usual: None, ..load(2, 2, second * 10) }),
     ] {
-        let mut guard = guard_of(Duration::from_secs(1));
+        let mut guard = guard();
         for second in (0..1_000).step_by(5) {
-            assert_eq!(guard.look(at(second), jobs_at(second)), None, "{name}, second {second}");
+            assert_eq!(guard.look(at(second), load_at(second)), None, "{name}, second {second}");
         }
     }
 }
 
 #[test]
-fn where_jobs_take_long_one_is_stuck_after_ten_times_as_long() {
-    let mut guard = guard_of(Duration::from_secs(30));
-    assert_eq!(guard.look(at(0), jobs(0, 5, 0)), None);
-    assert_eq!(guard.look(at(299), jobs(0, 5, 1_000)), None);
-    assert!(guard.look(at(300), jobs(0, 5, 1_000)).is_some());
+fn where_jobs_take_long_one_is_stuck_after_ten_times_as_long_and_twice_as_long_as_the_longest() {
+    for (usual, longest, after) in [(30, 40, 300), (1, 400, 800), (1, 2, 60)] {
+        let mut guard = guard();
+        let usual = Some((Duration::from_secs(usual), Duration::from_secs(longest)));
+        let load = |baseline| Workload { usual, ..load(2, 2, baseline) };
+        assert_eq!(guard.look(at(0), load(0)), None);
+        assert_eq!(guard.look(at(after - 1), load(1_000)), None);
+        assert!(guard.look(at(after), load(1_000)).is_some(), "{after}");
+    }
 }
 
 #[test]
-fn as_long_as_nobody_knows_how_long_jobs_take_none_is_stuck() {
-    let mut guard = guard();
-    assert_eq!(guard.look(at(0), jobs(0, 5, 0)), None);
-    assert_eq!(guard.look(at(10_000), jobs(0, 5, 90)), None);
+fn where_the_baseline_has_no_new_jobs_it_need_not_go_on() {
+    let mut guard = Watched::against([Count::default(); 4]).guard;
+    assert_eq!(guard.look(at(0), load(2, 2, 0)), None);
+    assert!(guard.look(at(60), load(2, 2, 0)).is_some());
 }
 
 #[test]
 fn nothing_is_stuck_for_a_guard_that_is_off() {
     let mut guard = Guard::new(GuardPolicy::off(), None);
-    guard.set_slow(Duration::from_secs(1), Jobs::default());
-    assert_eq!(guard.look(at(0), jobs(0, 5, 0)), None);
-    assert_eq!(guard.look(at(900), jobs(0, 5, 1_000)), None);
+    assert_eq!(guard.look(at(0), load(2, 2, 0)), None);
+    assert_eq!(guard.look(at(900), load(2, 2, 1_000)), None);
 }
 
 // ---- to have more --------------------------------------------------------------------------------------------------
@@ -529,46 +576,73 @@ fn nothing_is_stuck_for_a_guard_that_is_off() {
 fn without_jobs_nothing_is_promoted_and_nothing_rolled_back() {
     let mut guard = guard();
     for second in 0..1_000 {
-        assert_eq!(guard.look(at(second), jobs(0, 0, second)), None);
-        assert!(!guard.is_no_worse(jobs(0, 0, second), 200));
+        assert_eq!(guard.look(at(second), load(0, 0, second)), None);
+        assert!(!guard.is_no_worse(jobs(0, second), 200));
     }
 }
 
 #[test]
 fn as_many_jobs_as_a_step_has_are_enough_if_all_are_well_and_more_are_needed_if_some_fail() {
     let mut watched = Watched::sharing(only_errors(), 0.05);
-    assert!(!watched.guard.is_no_worse(jobs(199, 0, 4_000), 200));
-    assert!(watched.guard.is_no_worse(jobs(200, 0, 4_000), 200));
+    assert!(!watched.guard.is_no_worse(jobs(199, 4_000), 200));
+    assert!(watched.guard.is_no_worse(jobs(200, 4_000), 200));
     for _ in 0..2 {
         watched.fails(Sign::Errors, Side::Candidate, 1, None);
     }
-    assert!(!watched.guard.is_no_worse(jobs(200, 0, 4_000), 200));
-    assert!(watched.guard.is_no_worse(jobs(500, 0, 10_000), 200));
+    assert!(!watched.guard.is_no_worse(jobs(200, 4_000), 200));
+    assert!(watched.guard.is_no_worse(jobs(500, 10_000), 200));
+}
+
+/// Ten thousand that were well at a twentieth say nothing of a quarter.
+#[test]
+fn what_counts_for_more_is_what_happened_since_the_candidate_has_its_present_part() {
+    let mut watched = Watched::sharing(only_errors(), 0.05);
+    watched.jobs = jobs(10_000, 190_000);
+    watched.guard.shared(Revision::new(2), 0.25, watched.jobs);
+    assert!(!watched.guard.is_no_worse(jobs(10_199, 190_600), 200));
+    assert!(watched.guard.is_no_worse(jobs(10_200, 190_600), 200));
+    for _ in 0..6 {
+        watched.fails(Sign::Errors, Side::Candidate, 2, None);
+    }
+    assert!(!watched.guard.is_no_worse(jobs(10_200, 190_600), 200));
+    assert_eq!(watched.guard.seen(Sign::Errors, Side::Candidate, jobs(10_200, 190_600)).jobs, 10_200);
 }
 
 #[test]
 fn slow_jobs_are_counted_from_when_it_is_known_what_is_slow() {
     let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
-    assert!(watched.guard.is_no_worse(jobs(200, 0, 4_000), 200), "what cannot be known yet holds nothing up");
-    watched.guard.set_slow(Duration::from_millis(5), jobs(200, 0, 4_000));
-    assert!(watched.guard.is_no_worse(jobs(200, 0, 4_000), 200));
-    watched.jobs = jobs(209, 0, 4_200);
+    assert!(watched.guard.is_no_worse(jobs(200, 4_000), 200), "what cannot be known yet holds nothing up");
+    watched.guard.know_slow(jobs(200, 4_000));
+    assert!(watched.guard.is_no_worse(jobs(200, 4_000), 200));
+    watched.jobs = jobs(209, 4_200);
     watched.fails(Sign::Slowness, Side::Candidate, 1, None);
     let guard = &mut watched.guard;
-    assert!(!guard.is_no_worse(jobs(210, 0, 4_200), 200));
-    assert!(guard.is_no_worse(jobs(300, 0, 6_000), 200));
-    guard.set_slow(Duration::from_millis(6), jobs(290, 0, 5_800));
-    assert_eq!(guard.candidate_count(Sign::Slowness, jobs(300, 0, 6_000)).jobs, 100);
-    assert_eq!(guard.candidate_count(Sign::Errors, jobs(300, 0, 6_000)).jobs, 300);
+    assert!(!guard.is_no_worse(jobs(210, 4_200), 200));
+    assert!(guard.is_no_worse(jobs(300, 6_000), 200));
+    guard.know_slow(jobs(290, 5_800));
+    assert_eq!(guard.seen(Sign::Slowness, Side::Candidate, jobs(300, 6_000)).jobs, 100);
+    assert_eq!(guard.seen(Sign::Errors, Side::Candidate, jobs(300, 6_000)).jobs, 300);
+}
+
+/// A baseline that failed one job in ten is not known to fail a tenth.
+#[test]
+fn a_baseline_of_which_little_is_known_does_not_excuse_failures() {
+    let mut watched = Watched::sharing(only_errors(), 0.9);
+    watched.jobs = jobs(1, 10);
+    watched.fails(Sign::Errors, Side::Baseline, 1, None);
+    for _ in 0..8 {
+        watched.fails(Sign::Errors, Side::Candidate, 1, None);
+    }
+    assert!(!watched.guard.is_no_worse(jobs(200, 10), 200));
 }
 
 #[test]
 fn a_margin_may_be_given() {
-    let wide = Watched::sharing(only_errors().margin(50.0), 0.05).guard;
-    assert!(wide.is_no_worse(jobs(6, 0, 100), 200));
-    let narrow = Watched::sharing(only_errors().margin(0.1), 0.05).guard;
-    assert!(!narrow.is_no_worse(jobs(200, 0, 4_000), 200));
-    assert!(narrow.is_no_worse(jobs(4_500, 0, 90_000), 200));
+    let wide = Watched::sharing(only_errors().margin_percent(50.0), 0.05).guard;
+    assert!(wide.is_no_worse(jobs(6, 100), 200));
+    let narrow = Watched::sharing(only_errors().margin_percent(0.1), 0.05).guard;
+    assert!(!narrow.is_no_worse(jobs(200, 4_000), 200));
+    assert!(narrow.is_no_worse(jobs(4_500, 90_000), 200));
 }
 
 #[test]
@@ -579,7 +653,9 @@ fn a_policy_that_makes_no_sense_says_so() {
         assert!(GuardPolicy::default().alpha(alpha).complaint().is_some_and(|it| it.contains("alpha")));
     }
     for margin in [0.0, 100.0, f64::NAN] {
-        assert!(GuardPolicy::default().margin(margin).complaint().is_some_and(|it| it.contains("margin")));
+        assert!(
+            GuardPolicy::default().margin_percent(margin).complaint().is_some_and(|it| it.contains("margin"))
+        );
     }
 }
 

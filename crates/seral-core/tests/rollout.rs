@@ -171,6 +171,8 @@ struct InStep {
     jobs: u64,
     /// A look found the time over, but too few jobs.
     short: bool,
+    /// There were enough jobs, and it was not seen that the candidate is no worse.
+    doubted: bool,
     /// The wait is over, or was ended by hand.
     waited: bool,
     /// The gate passed, or was overruled by hand.
@@ -334,11 +336,13 @@ impl World {
             Live if !step.live => *step = InStep { live: true, ..InStep::default() },
             Look(..) if self.paused.is_none() && step.live => {
                 step.short = matches!(enough, Some((true, false))) && !step.waited;
+                step.doubted = false;
                 step.waited |= matches!(enough, Some((true, true)));
                 step.held = step.held.filter(|(until, _)| step.time < *until);
             }
             Doubt(..) if self.paused.is_none() && step.live => {
-                step.short = matches!(enough, Some((true, _))) && !step.waited;
+                step.short = matches!(enough, Some((true, false))) && !step.waited;
+                step.doubted = matches!(enough, Some((true, true))) && !step.waited;
                 step.held = step.held.filter(|(until, _)| step.time < *until);
             }
             Pass if ran => {
@@ -512,7 +516,7 @@ impl World {
         let left = match (&self.phase(), &step.held) {
             (Phase::Held(_), Some((until, _))) => until.saturating_sub(step.time),
             (Phase::Stepping, _) => TIME.saturating_sub(step.time),
-            (Phase::ShortOfJobs, _) => SECOND,
+            (Phase::ShortOfJobs | Phase::Unproven, _) => SECOND,
             (phase, _) => {
                 let look = self.rollout.next_look();
                 ensure!(look.is_none(), "it looks at {look:?}, and is {phase:?}");
@@ -543,6 +547,7 @@ impl World {
                 (Some((_, reason)), _) => Phase::Held(reason.to_owned()),
                 (None, Wait::ByHand) => Phase::ByHand,
                 (None, Wait::For { .. }) if step.short => Phase::ShortOfJobs,
+                (None, Wait::For { .. }) if step.doubted => Phase::Unproven,
                 (None, Wait::For { .. }) => Phase::Stepping,
             },
         }
@@ -668,10 +673,11 @@ fn long_histories_keep_all_promises() {
 // ---- scenarios -----------------------------------------------------------------------------------------------------
 
 /// How to come to each phase of [`gated_then_by_hand`], and to its name.
-const PHASES: [(&str, &[Happening]); 10] = [
+const PHASES: [(&str, &[Happening]); 11] = [
     ("Raising", &[]),
     ("Stepping", &[Live]),
     ("ShortOfJobs", &[Live, Look(60, 0)]),
+    ("Unproven", &[Live, Doubt(60, JOBS)]),
     ("Gating", &[Live, Look(60, JOBS)]),
     ("Held by Inconclusive", &[Live, Look(60, JOBS), Inconclusive]),
     ("Held by Error", &[Live, Look(60, JOBS), Error]),
@@ -702,7 +708,7 @@ fn a_candidate_of_which_it_is_not_seen_that_it_is_no_worse_gets_no_more_until_it
     let mut world = World::after(by_hand_and_gated_then_waiting(), &[Live, Next, Pass, Live]);
     for _ in 0..3 {
         assert!(!world.perform(Doubt(60, JOBS)).iter().any(|action| matches!(action, Action::Promote)));
-        assert_eq!(world.rollout.phase(), Phase::ShortOfJobs);
+        assert_eq!(world.rollout.phase(), Phase::Unproven);
     }
     let mut by_hand =
         World::after(by_hand_and_gated_then_waiting(), &[Live, Next, Pass, Live, Doubt(60, JOBS)]);
@@ -945,7 +951,7 @@ fn a_dispatcher_that_begins_anew_asks_again_for_what_the_rollout_waits_for() {
         "Raising" => set_share(5.0),
         "Raising again" => set_share(25.0),
         "Stepping" | "Held by Inconclusive" | "Held by Error" => wake_in(world, 60),
-        "ShortOfJobs" => wake_in(world, 1),
+        "ShortOfJobs" | "Unproven" => wake_in(world, 1),
         "Gating" => run_gate(0),
         _ => vec![],
     };

@@ -108,6 +108,7 @@ enum Verb {
     Rollback,
     RollbackTo(&'static str),
     Abort,
+    /// Back to the other one, of versions 1 and 2.
     Reject(&'static str),
     /// Another share by a rollout, which waits for nothing that loads.
     Urgent(&'static str, u16),
@@ -152,7 +153,10 @@ impl Verb {
             Rollback => What::Rollback { to: None },
             RollbackTo(name) => What::Rollback { to: Some(name.into()) },
             Abort => What::Abort,
-            Reject(name) => What::Reject(name.into()),
+            Reject(name) => {
+                let back_to = Some(if name == "1" { "2" } else { "1" }.into());
+                What::Reject { version: name.into(), back_to }
+            }
         }
     }
 }
@@ -669,9 +673,7 @@ impl Community {
     fn check_rejected(&mut self, name: &str, from: &Version, to: &Version) -> Checked {
         ensure!(*from == name.into() && self.is_current(to), "{name} was left, and {to} taken up");
         ensure!(!self.quarantined.contains(to), "{name} was left for {to}, which is quarantined");
-        let there = |entry: &&Entry| entry.version == *to || self.could_be_fallen_back_to(entry, name);
-        let target = self.versions.entries().iter().rfind(there).map(|entry| &entry.version);
-        ensure!(target == Some(to), "{name} was left for {to}, and {target:?} was there");
+        ensure!(*to == if name == "1" { "2" } else { "1" }.into(), "{name} was left for {to}");
         self.quarantined.insert(name.into());
         self.rejected.insert(name.into());
         (self.went_back, self.ended_deploy) = (true, false);
@@ -681,17 +683,10 @@ impl Community {
     /// A current version was found to be bad, and nobody was there to take its place.
     fn check_kept(&self, name: &str) -> Checked {
         ensure!(self.is_current(&name.into()), "{name} is not current, and nothing was before");
-        let entries = self.versions.entries();
-        let target = entries.iter().find(|entry| self.could_be_fallen_back_to(entry, name));
-        ensure!(target.is_none(), "{name} is kept, and {target:?} was there");
+        let other = self.versions.find(&if name == "1" { "2" } else { "1" }.into());
+        let is_there = other.is_some_and(|entry| entry.is_warm() && !entry.quarantined);
+        ensure!(!is_there, "{name} is kept, and {other:?} was there");
         Ok(())
-    }
-
-    /// Whether this version is there to take the place of that one.
-    fn could_be_fallen_back_to(&self, entry: &Entry, left: &str) -> bool {
-        entry.state == State::Draining
-            && entry.version != left.into()
-            && !self.quarantined.contains(&entry.version)
     }
 
     fn check_ramping(&mut self, verb: Verb, name: &str, share: Share, is: Share) -> Checked {

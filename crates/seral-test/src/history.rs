@@ -183,6 +183,15 @@ impl History {
         })
     }
 
+    /// The versions that a guard found to be bad, in that order.
+    pub fn condemned(&self) -> Vec<Version> {
+        let condemned = |entry: &Entry| match &entry.what {
+            What::Event(Event::Condemned { version, .. }) => Some(version.clone()),
+            _ => None,
+        };
+        self.entries.iter().filter_map(condemned).collect()
+    }
+
     /// One line: `seed 7: 1200 jobs, 1190 done, 10 dead letters, 34 failed attempts; 1.0.0 Retired at 425 s, 2.0.0 Current at 420 s`.
     pub fn summary(&self) -> Summary<'_> {
         Summary(self)

@@ -259,6 +259,36 @@ fn versions_whose_workers_cannot_start_are_not_deployed() {
     assert_eq!(history.count(Fate::Done), history.jobs().len());
 }
 
+/// A quarter of an hour in which a version that fails so often comes beside one that fails one job in fifty.
+fn upgrade(seed: u64, fails: f64) -> History {
+    let takes = || Script::new().takes(MS(20)..=MS(200));
+    Simulation::new(seed)
+        .community(|jobs| jobs.retry(RetryPolicy::attempts(8).backoff(SECS(1), MINUTE)))
+        .traffic(Traffic::per_second(10.0).keys(500), |arrival| arrival.draw.below(1_000))
+        .deploy("1.0.0", tills(takes().fails(0.02)))
+        .at(MINUTE, "2.0.0 by steps", async move |tills_here| {
+            tills_here.deploy("2.0.0", tills(takes().fails(fails))).ramp([10, 50]).await
+        })
+        .run_for(15 * MINUTE)
+}
+
+/// Seen failing: a guard that is off, and one with an `alpha` of 0.9.
+#[test]
+fn a_bad_version_takes_itself_back_in_each_history_and_a_good_one_in_none() {
+    for seed in seeds(20) {
+        let (bad, good) = (upgrade(seed, 0.3), upgrade(seed, 0.02));
+        for history in [&bad, &good] {
+            assert_conserved(history);
+            assert_order(history);
+            assert_eq!(history.count(Fate::Done), history.jobs().len(), "seed {seed}");
+        }
+        assert_eq!(bad.condemned(), ["2.0.0".into()], "seed {seed}");
+        assert_drained(&bad, "2.0.0");
+        assert!(bad.attempts_of("2.0.0") < 200, "seed {seed}: {}", bad.attempts_of("2.0.0"));
+        assert_eq!(good.condemned(), [], "seed {seed}");
+    }
+}
+
 #[test]
 fn what_is_not_done_in_the_end_is_handed_back_and_in_the_history() {
     let history = Simulation::new(1)

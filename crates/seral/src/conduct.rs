@@ -133,7 +133,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 Action::Promote => {
                     verbs.push(Verb::Promote { version: version.clone(), drain_within });
                 }
-                Action::RollBack { .. } => verbs.push(Verb::Reject(version.clone())),
+                Action::RollBack { .. } => {
+                    verbs.push(Verb::Reject { version: version.clone(), back_to: None });
+                }
                 Action::Withdraw => verbs.push(Verb::Abort),
                 Action::RunGate { step } => self.run_gate(myself, &log, step),
                 Action::WakeAt(at) => self.wake_course(myself, &log, at),

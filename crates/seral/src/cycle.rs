@@ -33,6 +33,8 @@ use crate::job::Envelope;
 use crate::lease::Chair;
 use crate::lease::Hand;
 use crate::lease::Lease;
+use crate::pace;
+use crate::pace::Pace;
 use crate::panics::Panicked;
 use crate::panics::catch;
 use crate::panics::catch_async;
@@ -40,6 +42,7 @@ use crate::plane::DataPlane;
 use crate::pool_handle::PoolHandle;
 use crate::settlement::Undone;
 use crate::settlement::timed_out;
+use crate::time_limit::Limit;
 use crate::trace::AttemptSpan;
 use crate::user_code::drop_guarded;
 use crate::vitals::WorkerState;
@@ -125,6 +128,9 @@ struct Hired<W: Worker> {
     is_alone: bool,
     /// Jobs since tokio was let to ask the system for news.
     since_news: u32,
+    /// Jobs until one is timed, and whether any was.
+    untimed: u32,
+    is_warm: bool,
 }
 
 /// How a batch went.
@@ -172,6 +178,8 @@ impl<W: Worker> Hired<W> {
                     owes_a_turn: true,
                     is_alone,
                     since_news: 0,
+                    untimed: pace::WARMING_UP,
+                    is_warm: false,
                 });
             }
             Ok(Err(why)) => why.into(),
@@ -190,6 +198,10 @@ impl<W: Worker> Hired<W> {
     /// Processes the jobs of a batch, one after the other, until one makes the worker panic.
     async fn process(&mut self, lease: &mut Lease<'_, W::Job, W::Output>) -> Done {
         let mut done = Done::default();
+        if self.is_warm {
+            // Somebody may watch by now.
+            self.untimed = self.untimed.min(lease.chair().pace().one_in());
+        }
         let mut hand = lease.hand();
         if !hand.is_empty() && self.owes_a_turn {
             // Others had their turn while it waited.
@@ -209,13 +221,12 @@ impl<W: Worker> Hired<W> {
                 Some(job) => match self.turned_away(job) {
                     Some(undone) => Err(Box::new(undone)),
                     None => {
-                        let chair = hand.lease().chair();
-                        let began = chair.pace().begin(self.since_news);
+                        let began = self.begin_to_time(hand.lease().chair().pace());
                         let ended = self.attempt(job, hand.lease(), &mut done).await;
                         if let Some(began) = began
                             && ended.is_ok()
                         {
-                            chair.took(job, began.elapsed());
+                            hand.lease().chair().took(job, began.elapsed());
                         }
                         ended
                     }
@@ -236,6 +247,18 @@ impl<W: Worker> Hired<W> {
             self.since_news += 1;
         }
         done
+    }
+
+    /// When an attempt begins, if it is to be timed.
+    #[inline(always)]
+    fn begin_to_time(&mut self, pace: &Pace) -> Option<Instant> {
+        self.untimed -= 1;
+        if self.untimed > 0 {
+            return None;
+        }
+        self.is_warm = true;
+        self.untimed = pace.one_in();
+        Some(Instant::now())
     }
 
     fn should_let_others_run(&self) -> bool {
@@ -439,36 +462,6 @@ where
     .await;
     desk.set_waits(false);
     ended
-}
-
-/// How long an attempt may take.
-#[derive(Clone, Copy)]
-struct Limit {
-    after: Duration,
-    began: Instant,
-}
-
-impl Limit {
-    /// From now on, if there is a limit.
-    fn begin<J, O>(job: &Envelope<J, O>, chair: &Chair<J, O>) -> Option<Self>
-    where
-        J: Send + Sync + 'static,
-        O: Send + 'static,
-    {
-        let own = job.extras.as_ref().and_then(|extras| extras.timeout);
-        let after = own.or(chair.timeout())?;
-        Some(Self { after, began: Instant::now() })
-    }
-
-    /// Ready once the time is over. Sets a timer, so it is called only for a job that waits for something at all.
-    async fn over(self) -> Duration {
-        match self.began.checked_add(self.after) {
-            Some(at) => tokio::time::sleep_until(at).await,
-            // A time that the clock cannot tell is as good as none.
-            None => std::future::pending().await,
-        }
-        self.after
-    }
 }
 
 fn panicked_in(what: &str, panicked: &Panicked) -> ActorProcessingErr {

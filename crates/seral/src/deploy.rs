@@ -134,8 +134,8 @@ impl<J, O> Deploy<J, O> {
         self
     }
 
-    /// By what the version is watched while it is ramped, or as [`watch_for`](Self::watch_for) says. Default = as the community says: all signs, a chance of 1
-    /// in 1,000 that a good version is ever taken back.
+    /// By what the version is watched while it is ramped, or as [`watch_for`](Self::watch_for) says. If the version is there already, it stays as it is. Default = as the
+    /// community says: all signs, a chance of 1 in 1,000 that a good version is ever taken back.
     pub fn guard(mut self, policy: GuardPolicy) -> Self {
         self.pool.guard = Some(policy);
         self
@@ -206,6 +206,12 @@ impl<J, O> Deploy<J, O> {
         if self.watch_for.is_some() && self.planned.is_none() && self.place != Place::Current {
             return invalid(
                 "a version is watched after it got all new jobs: leave out `.watch_for(..)`, since what is ramped is watched anyway",
+            );
+        }
+        let guard = self.pool.guard.unwrap_or(self.control.plane.limits.guard);
+        if self.watch_for.is_some() && guard.is_off() {
+            return invalid(
+                "there is no guard to watch the version: leave out `.watch_for(..)`, or give the deploy a `.guard(..)`",
             );
         }
         let ramp = |percent: Percent, beside| {

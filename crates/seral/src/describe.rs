@@ -14,11 +14,11 @@ use seral_core::whose::Whose;
 
 use crate::control::Control;
 use crate::course::Course;
-use crate::desk::Tally;
 use crate::guard_view::GuardView;
 use crate::guards::Sight;
 use crate::heartbeat::Vital;
 use crate::pool_handle::PoolHandle;
+use crate::tally::Tally;
 use crate::view::CommunityView;
 use crate::view::Holder;
 use crate::view::PinView;

@@ -25,7 +25,6 @@ use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use seral_core::guard::Count;
 use seral_core::guard::Sign;
 use seral_core::heartbeat::Change;
 use seral_core::heartbeat::Doing;
@@ -44,6 +43,7 @@ use crate::heartbeat::Vital;
 use crate::job::Envelope;
 use crate::panics::carry_place;
 use crate::panics::take_place;
+use crate::tally::Tally;
 use crate::vitals::WorkerState;
 use crate::vitals::WorkerView;
 
@@ -74,8 +74,10 @@ pub(crate) struct Desk<J, O> {
     done: AtomicU64,
     faults: AtomicU64,
     panics: AtomicU64,
-    /// First attempts that failed, by sign.
-    first_failures: [AtomicU64; 3],
+    /// Jobs that came by chance and failed with their first attempt, by sign.
+    failures: [AtomicU64; 3],
+    /// Attempts that came to an end and were not the first, or whose jobs did not come by chance.
+    apart: AtomicU64,
     /// Attempts that had come to an end when the worker was made anew in its place.
     ended_before: AtomicU64,
     restarts: AtomicU64,
@@ -101,38 +103,6 @@ pub(crate) struct Desk<J, O> {
     asked: Notify,
 }
 
-/// A worker's counters, as read at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) done: u64,
-    pub(crate) faults: u64,
-    /// Of these, first attempts, by sign.
-    first_failures: [u64; 3],
-}
-
-impl Tally {
-    /// How many attempts came to an end.
-    pub(crate) fn ended(&self) -> u64 {
-        self.done + self.faults
-    }
-
-    /// All attempts, and the first ones of them that failed so.
-    pub(crate) fn first_failures(&self, sign: Sign) -> Count {
-        let failures = self.first_failures.get(sign as usize).copied().unwrap_or(0);
-        Count { jobs: self.ended(), failures }
-    }
-}
-
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.done += other.done;
-        self.faults += other.faults;
-        for (mine, others) in self.first_failures.iter_mut().zip(other.first_failures) {
-            *mine += others;
-        }
-    }
-}
-
 impl<J, O> Desk<J, O> {
     pub(crate) fn new(
         worker: WorkerId,
@@ -153,7 +123,8 @@ impl<J, O> Desk<J, O> {
             done: AtomicU64::new(0),
             faults: AtomicU64::new(0),
             panics: AtomicU64::new(0),
-            first_failures: [const { AtomicU64::new(0) }; 3],
+            failures: [const { AtomicU64::new(0) }; 3],
+            apart: AtomicU64::new(0),
             ended_before: AtomicU64::new(0),
             restarts: AtomicU64::new(restarts),
             batch: AtomicUsize::new(0),
@@ -221,11 +192,20 @@ impl<J, O> Desk<J, O> {
         self.let_go();
     }
 
-    /// The job in hand failed with its first attempt.
-    pub(crate) fn failed_first(&self, sign: Sign) {
-        if let Some(counter) = self.first_failures.get(sign as usize) {
+    /// The job in hand came by chance, and failed so with its first attempt.
+    pub(crate) fn failed_by(&self, sign: Sign) {
+        if sign != Sign::Errors {
+            bump(&self.failures[Sign::Errors as usize]);
+        }
+        if let Some(counter) = self.failures.get(sign as usize) {
             bump(counter);
         }
+    }
+
+    /// The attempt that is about to be settled says nothing of the version.
+    #[cold]
+    pub(crate) fn set_apart(&self) {
+        bump(&self.apart);
     }
 
     /// The job in hand has left without being done or failed: it was handed back, or had expired.
@@ -289,8 +269,13 @@ impl<J, O> Desk<J, O> {
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        let first_failures = self.first_failures.each_ref().map(|counter| counter.load(Relaxed));
-        Tally { done: self.done.load(Relaxed), faults: self.faults.load(Relaxed), first_failures }
+        Tally {
+            done: self.done.load(Relaxed),
+            faults: self.faults.load(Relaxed),
+            begun: self.begun.load(Relaxed),
+            failures: self.failures.each_ref().map(|counter| counter.load(Relaxed)),
+            apart: self.apart.load(Relaxed),
+        }
     }
 
     pub(crate) fn restarts(&self) -> u64 {

@@ -268,12 +268,16 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             finding,
         });
         match self.fail_course(myself, pool, why.clone()) {
-            Some(verbs) => self.step(myself, verbs).await,
+            Some(verbs) => self.step(myself, verbs).await?,
             None => {
                 let signed = Signed { by: Some("a guard".to_owned()), why: Some(why) };
-                self.call_urgently(myself, Verb::Reject(version), signed).await
+                let back_to = Some(baseline.version.clone());
+                self.call_urgently(myself, Verb::Reject { version, back_to }, signed).await?;
             }
         }
+        // Not before: a dispatcher that fails meanwhile leaves it to the next.
+        self.plane().guards.end(pool);
+        Ok(())
     }
 
     fn scale(&self, version: Version, size: usize) -> Result<(), ScaleError> {

@@ -18,14 +18,15 @@ use seral_core::guard::Jobs;
 use seral_core::guard::Record;
 use seral_core::guard::Side;
 use seral_core::guard::Sign;
+use seral_core::guard::Workload;
 use seral_core::id::PoolId;
 use seral_core::id::Revision;
 use seral_core::id::Version;
 use seral_core::routing::Route;
 use seral_core::time::Time;
 
-use crate::desk::Tally;
 use crate::pool_handle::PoolHandle;
+use crate::tally::Tally;
 
 /// See the [module](self).
 pub(crate) struct Guards<J, O> {
@@ -90,8 +91,9 @@ impl<J, O> Party<J, O> {
         Self { pool: Arc::clone(pool), before: pool.tally() }
     }
 
+    /// How many jobs have ended here that can be compared.
     fn ended(&self) -> u64 {
-        self.pool.tally().ended().saturating_sub(self.before.ended())
+        self.pool.tally().comparable().saturating_sub(self.before.comparable())
     }
 }
 
@@ -101,8 +103,8 @@ impl<J, O> Watch<J, O> {
         let slow_over = baseline.pace.usual_most();
         let record = part.is_none().then(|| record_of(baseline, slow_over));
         let mut guard = Guard::new(*policy, record);
-        if let Some(over) = slow_over {
-            guard.set_slow(over, Jobs::default());
+        if slow_over.is_some() {
+            guard.know_slow(Jobs::default());
         }
         Self {
             candidate: Party::of(candidate),
@@ -121,8 +123,15 @@ impl<J, O> Watch<J, O> {
     }
 
     fn jobs(&self) -> Jobs {
-        let in_hand = self.candidate.pool.desks().iter().filter(|desk| desk.in_hand().is_some()).count();
-        Jobs { candidate: self.candidate.ended(), in_hand: in_hand as u64, baseline: self.baseline.ended() }
+        // What is in hand matters only in comparison with a record.
+        let in_hand = if self.guard.is_beside() { 0 } else { self.candidate.pool.in_hand().0 };
+        Jobs { candidate: self.candidate.ended(), in_hand, baseline: self.baseline.ended() }
+    }
+
+    fn load(&self) -> Workload {
+        let (in_hand, workers) = self.candidate.pool.in_hand();
+        let (begun, baseline) = (self.candidate.pool.tally().begun, self.baseline.pool.tally().ended());
+        Workload { begun, in_hand, workers, baseline, usual: self.baseline.pool.pace.usual() }
     }
 
     fn side_of(&self, version: &Version) -> Option<Side> {
@@ -149,11 +158,14 @@ impl<J, O> Watch<J, O> {
         self.guard.failed(Failure { sign, side, route, key }, jobs).is_some()
     }
 
-    /// What is slow, as far as it is known by now.
-    fn learn_what_is_slow(&mut self) {
-        if let Some(over) = self.baseline.pool.pace.usual_most() {
-            self.slow_over = Some(over);
-            self.guard.set_slow(over, self.jobs());
+    /// What is slow, as far as it is known by now; and what the baseline does beside a candidate that does not get its jobs by chance.
+    fn learn(&mut self) {
+        self.slow_over = self.baseline.pool.pace.usual_most();
+        if self.slow_over.is_some() {
+            self.guard.know_slow(self.jobs());
+        }
+        if self.until.is_none() {
+            self.guard.set_record(record_of(&self.baseline.pool, self.slow_over));
         }
     }
 
@@ -178,7 +190,9 @@ impl<J, O> Guards<J, O> {
         let mut watches = self.watches.lock();
         let before = std::mem::take(&mut *watches);
         let (mut kept, left): (Vec<_>, Vec<_>) = before.into_iter().partition(|watch| {
-            let stays_current = watch.until.is_some() && Some(watch.candidate.pool.id) == current;
+            // One that was found to be bad just before somebody promoted it is still to go.
+            let has_reason = watch.until.is_some() || watch.guard.finding().is_some();
+            let stays_current = has_reason && Some(watch.candidate.pool.id) == current;
             stays_current || suspects.iter().any(|suspect| watch.is_of(suspect))
         });
         for suspect in suspects {
@@ -188,10 +202,25 @@ impl<J, O> Guards<J, O> {
                 kept.len() - 1
             });
             // What it gets otherwise than by chance counts whole.
-            kept[at].guard.shared(revision, suspect.part.unwrap_or(1.0));
+            let jobs = kept[at].jobs();
+            kept[at].guard.shared(revision, suspect.part.unwrap_or(1.0), jobs);
         }
         *watches = kept;
         self.settle(&watches, &left);
+        // Before those that are left: a pool may be dropped with them.
+        drop(watches);
+    }
+
+    /// What was found of the candidate with this pool has been dealt with.
+    pub(crate) fn end(&self, candidate: PoolId) {
+        let mut watches = self.watches.lock();
+        let before = std::mem::take(&mut *watches);
+        let is_dealt_with =
+            |watch: &Watch<J, O>| watch.candidate.pool.id == candidate && watch.guard.finding().is_some();
+        let (left, kept): (Vec<_>, Vec<_>) = before.into_iter().partition(is_dealt_with);
+        *watches = kept;
+        self.settle(&watches, &left);
+        drop(watches);
     }
 
     /// For the dispatcher, each few seconds. Returns who is condemned.
@@ -202,13 +231,14 @@ impl<J, O> Guards<J, O> {
         *watches = kept;
         let mut condemned = Vec::new();
         for watch in &mut *watches {
-            watch.learn_what_is_slow();
-            let jobs = watch.jobs();
-            if watch.guard.look(now, jobs).is_some() {
+            watch.learn();
+            let load = watch.load();
+            if watch.guard.look(now, load).is_some() {
                 condemned.push(watch.candidate.pool.id);
             }
         }
         self.settle(&watches, &over);
+        drop(watches);
         condemned
     }
 
@@ -233,7 +263,7 @@ impl<J, O> Guards<J, O> {
 
     /// A first attempt was well and took so long, which is longer than one of the guards thinks usual.
     pub(crate) fn saw_slow(&self, seen: Seen<'_>, took: Duration) -> Option<PoolId> {
-        self.saw_where(seen, |watch| watch.slow_over.is_some_and(|over| took > over))
+        self.saw_where(seen, |watch| watch.slow_over.is_some_and(|over| took.as_micros() > over.as_micros()))
     }
 
     fn saw_where(&self, seen: Seen<'_>, counts: impl Fn(&Watch<J, O>) -> bool) -> Option<PoolId> {
@@ -293,7 +323,8 @@ impl<J, O> Guards<J, O> {
         let ratio = watch.guard.ratio(jobs);
         let failures = ratio.map_or((0, 0), |(sign, ..)| {
             let guard = &watch.guard;
-            (guard.candidate_count(sign, jobs).failures, guard.baseline_count(sign, jobs).failures)
+            let failures = |side| guard.seen(sign, side, jobs).failures;
+            (failures(Side::Candidate), failures(Side::Baseline))
         });
         let baseline = watch.baseline.pool.version.clone();
         Some(Sight { baseline, is_beside: watch.guard.is_beside(), jobs, ratio, failures })
@@ -305,6 +336,6 @@ fn record_of<J, O>(pool: &PoolHandle<J, O>, slow_over: Option<Duration>) -> Reco
     let tally = pool.tally();
     Sign::ALL.map(|sign| match sign {
         Sign::Slowness => slow_over.map(|over| pool.pace.record(over)).unwrap_or_default(),
-        _ => tally.first_failures(sign),
+        _ => tally.count(sign),
     })
 }

@@ -191,6 +191,13 @@ impl<J, O> Envelope<J, O> {
         self.extras.as_ref()?.deadline
     }
 
+    /// Whether what becomes of this attempt says something of the version: it is the first, also of those before a replay, and the job came by chance.
+    #[inline(always)]
+    pub(crate) fn is_comparable(&self) -> bool {
+        // What has no extras was tried never before, and is tied to nothing but by its number.
+        self.extras.as_ref().is_none_or(|extras| self.route.is_by_chance() && extras.history.is_none())
+    }
+
     /// Whether the job has panicked on this version.
     pub(crate) fn has_panicked_on(&self, version: &Version) -> bool {
         let history = self.extras.as_ref().and_then(|extras| extras.history.as_ref());

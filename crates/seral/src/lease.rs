@@ -16,7 +16,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use seral_core::guard::Sign;
-use seral_core::id::Attempt;
 use seral_core::id::Key;
 use seral_core::mailbox::Seat;
 
@@ -111,7 +110,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
     /// An attempt at this job was well and took so long.
     #[cold]
     pub(crate) fn took(&self, job: &Envelope<J, O>, time: Duration) {
-        if self.pool.pace.took(time) && job.attempt() == Attempt::FIRST {
+        if self.pool.pace.took(job.id, time) && job.is_comparable() {
             let (version, sign, route) = (&self.pool.version, Sign::Slowness, job.route);
             self.plane.saw_slow(Seen { version, sign, route, key: job.key().map(Key::spread) }, time);
         }

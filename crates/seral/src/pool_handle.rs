@@ -11,11 +11,11 @@ use seral_core::id::Version;
 use seral_core::mailbox::Seat;
 
 use crate::desk::Desk;
-use crate::desk::Tally;
 use crate::desk::Urge;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;
 use crate::pace::Pace;
+use crate::tally::Tally;
 use crate::vitals::WorkerState;
 
 /// One pool, as senders and the dispatcher reach it.
@@ -177,6 +177,14 @@ impl<J, O> PoolHandle<J, O> {
         for present in &workers.present {
             present.desk.relent();
         }
+    }
+
+    /// How many jobs are in its workers' hands, and how many of them run.
+    pub(crate) fn in_hand(&self) -> (u64, u64) {
+        let workers = self.workers.lock();
+        let running = workers.present.iter().filter(|present| present.desk.state() == WorkerState::Running);
+        let in_hand = workers.present.iter().filter(|present| present.desk.in_hand().is_some());
+        (in_hand.count() as u64, running.count() as u64)
     }
 
     /// What all workers have done, those that left included.

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use seral_core::guard::Sign;
-use seral_core::id::Attempt;
 use seral_core::id::Key;
 use seral_core::retry;
 use seral_core::retry::Disposition;
@@ -90,6 +89,9 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
     pub(crate) fn settle(&self, desk: &Desk<J, O>, job: Envelope<J, O>, ended: Result<O, Box<Undone>>) {
         match ended {
             Ok(output) => {
+                if !job.is_comparable() {
+                    desk.set_apart();
+                }
                 desk.settled(true);
                 self.finish(job, Ok(output));
             }
@@ -155,10 +157,12 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
 
     /// Tells of a failed attempt and writes it into the job's history. Returns how it failed.
     fn note_fault(&self, desk: &Desk<J, O>, job: &mut Envelope<J, O>, trouble: Trouble) -> String {
-        if job.attempt() == Attempt::FIRST {
-            desk.failed_first(trouble.sign);
+        if job.is_comparable() {
+            desk.failed_by(trouble.sign);
             let (route, key) = (job.route, job.key().map(Key::spread));
             self.saw_failure(Seen { version: desk.version(), sign: trouble.sign, route, key });
+        } else {
+            desk.set_apart();
         }
         let failed = FailedAttempt {
             number: job.attempt().get(),
