@@ -42,6 +42,10 @@ async fn main() -> Result<(), BoxError> {
     for order in 0..1_000 {
         sent.push(orders.submit(order).await?);
     }
+    // Both workers have begun one.
+    while orders.describe().running < 2 {
+        tokio::task::yield_now().await;
+    }
     println!(
         "{} wait, {} done",
         orders.describe().waiting + orders.describe().running,
