@@ -240,6 +240,21 @@ async fn a_pinned_job_runs_on_its_version_or_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_sent_without_a_handle_has_its_settings_all_the_same() {
+    let (_shop, orders, floor) = community(1).await;
+    orders.send(job(1, Act::WaitForGate)).await.unwrap();
+    settle().await;
+    orders.submit(job(2, Act::Do)).send().await.unwrap();
+    orders.submit(job(3, Act::Do)).priority(Priority::High).send().await.unwrap();
+    orders.submit(job(4, Act::Do)).delay(MINUTE).send().await.unwrap();
+    let refused = orders.submit(job(5, Act::Do)).pin("0.9.0").send().await.unwrap_err();
+    assert_eq!(refused.into_job().number, 5);
+    floor.open(1);
+    tokio::time::sleep(MINUTE * 2).await;
+    assert_eq!(floor.numbers(), [1, 3, 2, 4]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_handle_lets_the_job_run_on() {
     let (shop, orders, floor) = community(1).await;
     drop(orders.submit(job(1, Act::WaitForGate)).await.unwrap());

@@ -10,6 +10,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
+use seral_core::id::JobId;
 use seral_core::id::Key;
 use seral_core::id::Priority;
 use seral_core::id::Version;
@@ -31,7 +32,7 @@ use crate::job::JobHandle;
 use crate::plane::DataPlane;
 use crate::trace;
 
-/// A job about to be submitted. Await it to submit it: ready when the job is admitted, with a handle for its outcome.
+/// A job about to be submitted. Await it to submit it: ready when the job is admitted, with a handle for its outcome. Without one: [`send`](Self::send).
 ///
 /// Dropping the future before it is ready means that the job was not admitted.
 #[must_use = "a job is submitted when this is awaited"]
@@ -123,7 +124,43 @@ impl<J, O> Submit<J, O> {
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Submit<J, O> {
+    /// Submits the job without a handle: [`Community::send`](crate::Community::send) with these settings. `Ok` exactly when the job is admitted. Nobody
+    /// can await its outcome or cancel it, and it costs the two allocations less of which a handle is made.
+    ///
+    /// ```
+    /// # use seral::prelude::*;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let orders = Ecosystem::new("shop").community("orders").await?;
+    /// # orders.deploy("1.0.0", Pool::of_fn(1, |order: u32, _| async move { Ok(order) })).await?;
+    /// orders.submit(17).key("customer-42").send().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Cancel safe in this sense: dropped before it is ready, the job was not admitted, and is dropped too.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] with the job, if it cannot be admitted by waiting.
+    pub async fn send(self) -> Result<JobId, SendError<J>> {
+        let Self { plane, job, mut extras, delay, deadline } = self;
+        let due = (delay > Duration::ZERO).then(|| plane.now().after(delay));
+        extras.deadline = deadline.map(|deadline| plane.now().after(deadline));
+        let mut job = plane.new_job(job);
+        job.extras = Some(Box::new(extras));
+        trace::note_sender(&mut job, plane.root.place);
+        let id = job.id;
+        match due {
+            Some(due) => plane.admit_delayed(job, due)?,
+            None => plane.admit(job).await?,
+        }
+        Ok(id)
+    }
+
     /// Makes the job, and the handle of its sender.
+    ///
+    /// What it shares with `send` is written twice: in a function of its own it costs fifty instructions more, for moving the parts.
     fn make(self) -> Made<J, O> {
         let Self { plane, job, mut extras, delay, deadline } = self;
         let due = (delay > Duration::ZERO).then(|| plane.now().after(delay));
