@@ -8,7 +8,7 @@
 //! - `--runs 3`: how often each is run; ten times if nothing is said. One run before these is not measured.
 //! - `--quick`: with so small parameters that all take seconds.
 //!
-//! What is printed is the median of the runs. A run lasts from making the first community until the last worker has left. Each answer is
+//! What is printed is the median of the runs, and the median of the ratios of runs that followed each other. A run lasts from making the first community until the last worker has left. Each answer is
 //! checked; the exit code is 1 if one is wrong, and 2 if the arguments could not be read.
 //!
 //! [`programs`] has them, a file each; what they compute, without a runtime, is in the package `savina-problems` beside this file.
@@ -30,6 +30,7 @@ use savina_problems::program::Program;
 use tokio::time::timeout;
 
 use crate::args::Args;
+use crate::peers::Peer;
 use crate::stats::Quartiles;
 
 /// More than any program needs on a slow machine; one that lost a job would otherwise wait for ever.
@@ -82,30 +83,40 @@ fn heading(args: &Args) -> String {
     format!("{:<21} {:>30}{of_peers}", "", "seral: median (quartiles), ms")
 }
 
-/// Runs a program, here and on the peers, and says how long it took.
+/// Runs a program, here and on the peers in turn, and says how long it took.
 async fn line(program: &Program, args: &Args) -> Result<String, BoxError> {
-    let times = measure(program, args).await?;
+    let peer = |runtime: &String| Peer::start(program.name, runtime, args);
+    let mut peers = args.vs.iter().map(peer).collect::<Result<Vec<_>, _>>()?;
+    // The first run finds the memory and the code cold.
+    run(program, args).await?;
+    let mut times = Vec::new();
+    let mut of_peers = vec![Vec::new(); peers.len()];
+    for _ in 0..args.runs.get() {
+        times.push(run(program, args).await?);
+        for (peer, times) in peers.iter_mut().zip(&mut of_peers) {
+            if let Some(peer) = peer {
+                times.push(peer.run()?);
+            }
+        }
+    }
+    peers.into_iter().flatten().try_for_each(Peer::end)?;
     let Quartiles { q1, median, q3 } = Quartiles::of(&times).ok_or("no runs, no median")?;
     let mut line = format!("{:<21} {:>30}", program.name, format!("{median:.2} ({q1:.2}-{q3:.2})"));
-    for peer in &args.vs {
-        let cells = match peers::measure(program.name, peer, args)?.and_then(|times| Quartiles::of(&times)) {
-            Some(of_peer) => format!(" {:>11.2} {:>6.2}x", of_peer.median, of_peer.median / median),
-            None => format!(" {:>11} {:>7}", "-", ""),
+    for of_peer in of_peers {
+        // Of the runs of the same round.
+        let ratios: Vec<_> = of_peer.iter().zip(&times).map(|(peer, seral)| peer / seral).collect();
+        let cells = match (Quartiles::of(&of_peer), Quartiles::of(&ratios)) {
+            (Some(peer), Some(ratio)) => format!(" {:>11.2} {:>6.2}x", peer.median, ratio.median),
+            _ => format!(" {:>11} {:>7}", "-", ""),
         };
         line.push_str(&cells);
     }
     Ok(line)
 }
 
-/// How long each run took, in milliseconds.
-async fn measure(program: &Program, args: &Args) -> Result<Vec<f64>, BoxError> {
-    let mut times = Vec::new();
-    for _ in 0..=args.runs.get() {
-        // As a task of its own, so that its sends come from where those of its workers do.
-        let took = tokio::spawn(timeout(PATIENCE, program.run(args.size()))).await???;
-        times.push(took.as_secs_f64() * 1e3);
-    }
-    // The first one finds the memory and the code cold.
-    times.remove(0);
-    Ok(times)
+/// How long one run took, in milliseconds.
+async fn run(program: &Program, args: &Args) -> Result<f64, BoxError> {
+    // As a task of its own, so that its sends come from where those of its workers do.
+    let took = tokio::spawn(timeout(PATIENCE, program.run(args.size()))).await???;
+    Ok(took.as_secs_f64() * 1e3)
 }

@@ -18,6 +18,9 @@ use clap::ValueEnum;
 use savina_problems::program::BoxError;
 use savina_problems::program::Program;
 use savina_problems::program::Size;
+use tokio::io::AsyncBufReadExt;
+use tokio::io::BufReader;
+use tokio::io::stdin;
 use tokio::time::timeout;
 
 use crate::on_actix::Actix;
@@ -37,6 +40,9 @@ struct Args {
     /// How often it is run, after one run that is not measured
     #[arg(long, default_value = "10")]
     runs: NonZeroUsize,
+    /// Run it once for each line of the input, instead
+    #[arg(long, conflicts_with = "runs")]
+    in_turn: bool,
     /// With small parameters
     #[arg(long)]
     quick: bool,
@@ -60,32 +66,38 @@ fn main() -> ExitCode {
         return ExitCode::from(3);
     }
     let size = if args.quick { Size::Quick } else { Size::Full };
-    let runs = measure(programs, size, args.runs);
+    let runs = measure(programs, size, (!args.in_turn).then_some(args.runs));
     let measured = match args.on {
         On::Ractor => on_ractor::block_on(runs),
         On::Actix => on_actix::block_on(runs),
     };
-    match measured {
-        Ok(times) => times.into_iter().for_each(|time| println!("{time}")),
-        Err(why) => {
-            eprintln!("{why}");
-            return ExitCode::FAILURE;
-        }
+    if let Err(why) = measured {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-async fn measure(programs: Vec<Program>, size: Size, runs: NonZeroUsize) -> Result<Vec<f64>, BoxError> {
-    let mut times = Vec::new();
+/// Runs each of them so often, after a run that is not measured; or as often as it is told to.
+async fn measure(programs: Vec<Program>, size: Size, runs: Option<NonZeroUsize>) -> Result<(), BoxError> {
+    let mut lines = BufReader::new(stdin()).lines();
     for program in programs {
-        let first = times.len();
-        for _ in 0..=runs.get() {
-            let took = timeout(PATIENCE, program.run(size)).await?;
-            let took = took.map_err(|why| format!("{}: {why}", program.name))?;
-            times.push(took.as_secs_f64() * 1e3);
+        if let Some(runs) = runs {
+            run(&program, size).await?;
+            for _ in 0..runs.get() {
+                println!("{}", run(&program, size).await?);
+            }
+            continue;
         }
-        // It finds the memory and the code cold.
-        times.remove(first);
+        while lines.next_line().await?.is_some() {
+            println!("{}", run(&program, size).await?);
+        }
     }
-    Ok(times)
+    Ok(())
+}
+
+/// How long one run took, in milliseconds.
+async fn run(program: &Program, size: Size) -> Result<f64, BoxError> {
+    let took = timeout(PATIENCE, program.run(size)).await?;
+    Ok(took.map_err(|why| format!("{}: {why}", program.name))?.as_secs_f64() * 1e3)
 }
