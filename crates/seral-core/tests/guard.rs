@@ -5,7 +5,9 @@
 //!
 //! Seen failing, each on its own: one value of ψ instead of the mixture (1.25: `what_always_fails_…`; 100: `the_table_of_regressions`); the last
 //! cohort for each failure (`a_share_that_was_lowered_…`); a window of 1,000 jobs instead of the ratio (`a_good_version_…`); keys that count each time
-//! (`a_key_that_fails_…`); no part of the finished jobs (`a_baseline_that_does_not_keep_up_…`); no α for each sign (`an_unbounded_run_…`).
+//! (`a_key_that_fails_…`), or not at all when there are many (`after_a_million_keys_…`); no part of the finished jobs (`a_baseline_that_does_not_keep_up_…`); no α
+//! for each sign (`an_unbounded_run_…`); panics that are no errors (`errors_and_panics_together_…`); a baseline taken at its word (`a_baseline_of_which_…`); a step
+//! that is not marked (`what_counts_for_more_…`); a free worker, the usual or the longest time that is ignored (`one_of_whose_workers_…`, `where_jobs_take_long_…`).
 
 #![expect(clippy::print_stdout, reason = "its numbers are what one wants to see")]
 #![expect(clippy::cast_precision_loss, reason = "counts of a test")]
@@ -375,6 +377,21 @@ fn a_panic_is_an_error_too_and_an_error_is_no_panic() {
     }
 }
 
+#[test]
+fn errors_and_panics_together_are_enough_where_neither_is_alone() {
+    let mut watched = Watched::sharing(GuardPolicy::default(), 0.05);
+    watched.jobs = jobs(100, 1_900);
+    for sign in [Sign::Errors, Sign::Errors, Sign::Panics, Sign::Panics] {
+        assert!(!watched.is_condemned());
+        watched.fails(sign, Side::Candidate, 1, None);
+    }
+    assert!(
+        matches!(watched.finding, Some(Finding::Worse { sign: Sign::Errors, .. })),
+        "{:?}",
+        watched.finding
+    );
+}
+
 /// Keys that count are not used up by a long ramp.
 #[test]
 fn after_a_million_keys_that_failed_alike_a_bad_hour_is_still_found() {
@@ -633,7 +650,7 @@ fn a_baseline_of_which_little_is_known_does_not_excuse_failures() {
     for _ in 0..8 {
         watched.fails(Sign::Errors, Side::Candidate, 1, None);
     }
-    assert!(!watched.guard.is_no_worse(jobs(200, 10), 200));
+    assert!(!watched.guard.is_no_worse(jobs(400, 10), 200));
 }
 
 #[test]
