@@ -249,7 +249,9 @@ impl<J, O> Guards<J, O> {
         }
         for pool in watches.iter().flat_map(Watch::pools) {
             let mine = watches.iter().filter(|watch| watch.pools().iter().any(|it| it.id == pool.id));
-            pool.pace.watch(mine.filter_map(|watch| watch.slow_over).min());
+            let slow = mine.map(|watch| watch.slow_over);
+            let most = slow.clone().map(|over| over.unwrap_or(Duration::MAX)).max().unwrap_or(Duration::MAX);
+            pool.pace.watch(slow.flatten().min(), most);
         }
         self.is_any.store(!watches.is_empty(), Release);
     }

@@ -1,8 +1,10 @@
 //! How long the jobs of a pool take, and which of them take longer than most.
 //!
-//! Attempts are timed until it is known what is usual; then one in 64; and all of them while a guard watches the pool, of which one in eight is written
-//! down. The first attempts of a worker are none of these: it opens its connections, and fills its caches.
+//! Attempts are timed until it is known what is usual; then one in 64; and while a guard watches the pool, all of them, or one in eight where a job is over in
+//! less time than the clock takes to be read a few hundred times. The first attempts of a worker are none of these: it opens its connections, and fills its
+//! caches.
 
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -15,53 +17,61 @@ use seral_core::id::JobId;
 
 /// Of a worker's attempts, the first that is timed.
 pub(crate) const WARMING_UP: u32 = 10;
-/// A worker reads the clock for one job in so many.
+/// Where nobody watches, a worker times one attempt in so many.
 const SAMPLED: u32 = 64;
-/// While all are timed, one in so many is written down.
+/// Where somebody does, and jobs take less than this, one in so many: to time each would cost a good part of it.
+const TINY: Duration = Duration::from_micros(20);
+const SAMPLED_IF_TINY: u32 = 8;
+/// While attempts are timed to see which are slow, one in so many is written down.
 const WRITTEN: u64 = 8;
 /// Of 99 of 100 jobs it is known how long they take after so many.
 const ENOUGH: u64 = 100;
 
-/// Nobody watches, and enough is known.
-const UNWATCHED: u64 = u64::MAX;
-/// Nobody watches or knows what is slow, and more is to be known.
-const LEARNING: u64 = u64::MAX - 1;
+/// Nothing takes longer.
+const NEVER: u64 = u64::MAX;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Pace {
+    /// Read by each worker for each batch.
+    one_in: CachePadded<AtomicU32>,
     /// In microseconds: attempts that take longer are slow.
-    slow_over: CachePadded<AtomicU64>,
+    slow_over: AtomicU64,
     /// In microseconds, to two digits. None if there could be none.
     times: Mutex<Option<Histogram<u32>>>,
 }
 
 impl Pace {
     pub(crate) fn new() -> Self {
-        let slow_over = CachePadded::new(AtomicU64::new(LEARNING));
-        Self { slow_over, times: Mutex::new(Histogram::new(2).ok()) }
+        Self {
+            one_in: CachePadded::new(AtomicU32::new(1)),
+            slow_over: AtomicU64::new(NEVER),
+            times: Mutex::new(Histogram::new(2).ok()),
+        }
     }
 
-    /// From now on all attempts are timed, and those are slow that take longer than this, if it is known.
-    pub(crate) fn watch(&self, slow_over: Option<Duration>) {
-        self.slow_over.store(slow_over.map_or(LEARNING, micros).min(LEARNING), Relaxed);
+    /// From now on attempts are timed for those who watch: to one of them those are slow that take longer than `least`, if it is known, to another those that take
+    /// longer than `most`. How often they are timed goes by `most`, so that a candidate is not timed more often than the version beside it.
+    pub(crate) fn watch(&self, least: Option<Duration>, most: Duration) {
+        self.slow_over.store(least.map_or(NEVER, micros), Relaxed);
+        self.one_in.store(if most < TINY { SAMPLED_IF_TINY } else { 1 }, Relaxed);
     }
 
     /// Nobody watches any more.
     pub(crate) fn unwatch(&self) {
-        let known = self.usual_most().is_some();
-        self.slow_over.store(if known { UNWATCHED } else { LEARNING }, Relaxed);
+        self.slow_over.store(NEVER, Relaxed);
+        self.one_in.store(if self.usual().is_some() { SAMPLED } else { 1 }, Relaxed);
     }
 
     /// One attempt in so many is to be timed.
     pub(crate) fn one_in(&self) -> u32 {
-        if self.slow_over.load(Relaxed) == UNWATCHED { SAMPLED } else { 1 }
+        self.one_in.load(Relaxed)
     }
 
     /// An attempt was well and took so long. Returns whether that is slow.
     pub(crate) fn took(&self, job: JobId, time: Duration) -> bool {
         let slow_over = self.slow_over.load(Relaxed);
-        if slow_over >= LEARNING || job.get().is_multiple_of(WRITTEN) {
+        if slow_over == NEVER || job.get().is_multiple_of(WRITTEN) {
             self.write_down(time);
         }
         micros(time) > slow_over
@@ -72,9 +82,9 @@ impl Pace {
         let Some(times) = &mut *times else { return };
         // It grows, so there is no time that it cannot hold.
         let _ = times.record(micros(time));
-        if times.len() == ENOUGH {
+        if times.len() == ENOUGH && self.slow_over.load(Relaxed) == NEVER {
             // Whoever watches meanwhile says soon what is slow.
-            let _ = self.slow_over.compare_exchange(LEARNING, UNWATCHED, Relaxed, Relaxed);
+            let _ = self.one_in.compare_exchange(1, SAMPLED, Relaxed, Relaxed);
         }
     }
 
@@ -136,7 +146,7 @@ mod tests {
                 pace.took(JobId::new(0), *time);
             }
             let most = pace.usual_most().unwrap();
-            pace.watch(Some(most));
+            pace.watch(Some(most), most);
             let before = pace.record(most).failures;
             let slow = times.iter().filter(|time| pace.took(ODD, **time)).count() as u64;
             assert_eq!(before, slow, "of some {scale} us");
@@ -152,10 +162,14 @@ mod tests {
             pace.took(JobId::new(number), MS);
         }
         assert_eq!(pace.one_in(), 64);
-        pace.watch(None);
+        pace.watch(None, Duration::MAX);
         assert_eq!((pace.one_in(), pace.took(ODD, Duration::from_secs(1_000))), (1, false));
-        pace.watch(Some(5 * MS));
+        pace.watch(Some(5 * MS), 5 * MS);
         assert_eq!((pace.one_in(), pace.took(ODD, 5 * MS), pace.took(ODD, 6 * MS)), (1, false, true));
+        pace.watch(Some(TINY / 2), TINY);
+        assert_eq!((pace.one_in(), pace.took(ODD, TINY)), (1, true), "to somebody jobs are not tiny");
+        pace.watch(Some(TINY / 2), TINY / 2);
+        assert_eq!((pace.one_in(), pace.took(ODD, TINY)), (8, true));
         pace.unwatch();
         assert_eq!((pace.one_in(), pace.took(ODD, 6 * MS)), (64, false));
     }
