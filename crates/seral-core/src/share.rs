@@ -126,6 +126,12 @@ impl<P: PartialEq + Clone> Shares<P> {
         if self.is_none() { Share::EVERYBODY } else { Share(self.count(|it| it.is_none())) }
     }
 
+    /// The part of this one of what goes to it or is nobody's, so by chance to one of the two. Nothing if nobody's is nothing, or its own is.
+    pub fn part_beside(&self, owner: &P) -> Option<f64> {
+        let (own, free) = (f64::from(self.of(owner).0), f64::from(self.free().0));
+        (own > 0.0 && free > 0.0).then(|| own / (own + free))
+    }
+
     /// How much this one could own.
     pub fn most(&self, owner: &P) -> Share {
         Share(self.of(owner).0 + self.free().0)
@@ -256,6 +262,17 @@ mod tests {
             assert_eq!(Share::percent(wrong), None, "{wrong}");
         }
         assert_eq!(percent(2.5).to_string(), "2.5 %");
+    }
+
+    #[test]
+    fn the_part_of_one_beside_what_nobody_owns_does_not_count_what_others_own() {
+        let mut shares = Shares::none();
+        assert_eq!(shares.part_beside(&'b'), None);
+        shares.set(&'b', percent(20.0), 7).expect("room");
+        shares.set(&'c', percent(60.0), 7).expect("room");
+        assert_eq!((shares.part_beside(&'b'), shares.part_beside(&'c')), (Some(0.5), Some(0.75)));
+        shares.set(&'c', percent(80.0), 7).expect("room");
+        assert_eq!(shares.part_beside(&'b'), None, "nobody else gets anything by chance");
     }
 
     /// Rollout I7. Six standard deviations each way.

@@ -56,17 +56,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         table: &RoutingTable<PoolId>,
         current: &Arc<PoolHandle<J, O>>,
     ) -> Vec<Suspect<J, O>> {
-        let free = table.shares.free();
         let mut owners: Vec<PoolId> = table.shares.owners().copied().collect();
         owners.sort_unstable();
         owners.dedup();
         let suspect = |pool: PoolId| {
             let candidate = handle_of(state, pool)?;
             let policy = self.policy_of(state, &candidate.version);
-            let share = f64::from(table.shares.of(&pool).get());
             let limit = state.versions.find(&candidate.version).map_or(Limit::None, |entry| entry.limit);
-            let by_chance = limit == Limit::None && free.get() > 0;
-            let part = by_chance.then(|| share / (share + f64::from(free.get())));
+            // With a limit, who gets a job depends on how many came before it.
+            let part = table.shares.part_beside(&pool).filter(|_| limit == Limit::None);
             let baseline = Arc::clone(current);
             (!policy.is_off()).then_some(Suspect { candidate, baseline, policy, part, until: None })
         };
