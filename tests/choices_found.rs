@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use seral::State;
 use seral::Whose;
+use seral::error::JobError;
 use seral::prelude::*;
 use seral::rollout::Phase;
 use seral::view::VersionState;
+use tokio::task::JoinHandle;
 
 use crate::choices::ran_on;
 use crate::keep_warm::kept;
@@ -56,20 +58,25 @@ async fn a_job_whose_pin_has_ended_waits_for_a_version_as_others_do() {
     shop.shutdown(MINUTE).await;
 }
 
+/// The only version is full, and job 50, of the tenant "acme", waits for room there.
+async fn sender_that_waits(orders: &Community<Job, u64>) -> JoinHandle<Result<u64, JobError>> {
+    for number in 0..3 {
+        drop(orders.submit(job(number, Act::WaitForGate)).await.unwrap());
+        settle().await;
+    }
+    let sender = orders.clone();
+    let waits =
+        tokio::spawn(async move { sender.submit(job(50, Act::Do)).tenant("acme").await.unwrap().await });
+    settle().await;
+    waits
+}
+
 /// Found by a simulated rollout, which did not end: the gate let the sender's wait through, since it was for a job without a pin, and the full mailbox
 /// refused the job, which had one by then.
 #[tokio::test(start_paused = true)]
 async fn a_sender_whose_job_is_pinned_while_it_waits_for_room_waits_and_does_not_spin() {
     let (shop, orders, floor) = small(2).await;
-    for number in 0..3 {
-        drop(orders.submit(job(number, Act::WaitForGate)).await.unwrap());
-        settle().await;
-    }
-    let waits = tokio::spawn({
-        let orders = orders.clone();
-        async move { orders.submit(job(50, Act::Do)).tenant("acme").await.unwrap().await }
-    });
-    settle().await;
+    let waits = sender_that_waits(&orders).await;
     orders.pin(Whose::tenant("acme"), "1.0.0").lasting(MINUTE).await.unwrap();
     settle().await;
     orders.deploy("2.0.0", floor.pool(1)).await.unwrap();
@@ -86,15 +93,7 @@ async fn a_sender_whose_job_is_pinned_while_it_waits_for_room_waits_and_does_not
 async fn a_sender_that_waits_for_room_goes_where_a_newer_table_sends_it() {
     let (shop, orders, floor) = small(2).await;
     orders.deploy("2.0.0", floor.pool(1)).hold().await.unwrap();
-    for number in 0..3 {
-        drop(orders.submit(job(number, Act::WaitForGate)).await.unwrap());
-        settle().await;
-    }
-    let waits = tokio::spawn({
-        let orders = orders.clone();
-        async move { orders.submit(job(50, Act::Do)).tenant("acme").await.unwrap().await }
-    });
-    settle().await;
+    let waits = sender_that_waits(&orders).await;
     orders.pin(Whose::tenant("acme"), "2.0.0").forever().await.unwrap();
     // Without room at 1.0.0.
     assert_eq!(waits.await.unwrap(), Ok(50));
