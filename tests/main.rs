@@ -24,6 +24,7 @@ mod order;
 mod draining;
 mod isolation;
 mod inside;
+mod rings;
 mod supervision;
 mod user_code;
 mod turns;

@@ -18,8 +18,8 @@ pub enum Gate {
 pub enum Sender {
     /// From outside the community: it waits for room.
     Outside,
-    /// From a worker of the same community. It cannot wait for room, since it is the one who makes room; so it is admitted
-    /// up to twice the capacity.
+    /// From a worker that cannot wait for room: it makes that room itself, as it is of the same community, or others wait for it who do. So it is
+    /// admitted up to twice the capacity.
     Inside,
 }
 

@@ -19,9 +19,10 @@
 //! | [`gate`] | which jobs may come in |
 //! | `counts` | (what a mailbox counts) |
 //! | [`end`] | how near its end a mailbox is |
-//! | [`wakes`] | (what the next three return) |
+//! | [`wakes`] | (what `seats`, `line` and `mailbox` return) |
 //! | [`seats`] | which worker is woken |
 //! | [`mod@line`] | which waiting sender is woken |
+//! | [`waits`] | whether a worker waits in vain for room in another pool |
 //! | [`mailbox`] | who may send to a pool, who takes, whom to wake, when it is drained ★ |
 //! | `closing` | (how a mailbox is closed, is kept warm, and ends) |
 //! | [`fence`] | which job of a key may go, and which wait |
@@ -66,6 +67,7 @@ pub mod end;
 pub mod wakes;
 pub mod seats;
 pub mod line;
+pub mod waits;
 pub mod mailbox;
 mod closing;
 pub mod fence;

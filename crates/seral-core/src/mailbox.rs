@@ -32,6 +32,7 @@ use crate::limit::Quota;
 use crate::line::Line;
 use crate::queue::Queue;
 use crate::seats::Seats;
+use crate::waits::Prospect;
 
 pub use crate::counts::Counts;
 pub use crate::end::Drained;
@@ -396,6 +397,11 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.queue.is_empty() && self.leased + self.in_transit == 0
     }
 
+    /// What somebody sees who waits for room.
+    pub fn prospect(&self) -> Prospect {
+        Prospect { workers: self.seats.occupied(), lets_in: self.lets_senders_in() }
+    }
+
     /// Its counts.
     pub fn counts(&self) -> Counts {
         Counts {
@@ -444,10 +450,14 @@ impl<T: Queued, W> Mailbox<T, W> {
         if self.halted || self.queue.is_empty() { None } else { self.seats.wake_one() }
     }
 
-    /// Wakes as many waiting senders as there is room for, once the mailbox is half empty: earlier would wake one sender for
-    /// each job taken.
+    /// Whether waiting senders are woken: not before the mailbox is half empty, which would wake one for each job taken.
+    fn lets_senders_in(&self) -> bool {
+        self.used() <= self.capacity / 2
+    }
+
+    /// Wakes as many waiting senders as there is room for.
     fn wake_senders(&mut self, wakes: &mut Wakes<W>) {
-        if self.line.is_empty() || self.used() > self.capacity / 2 {
+        if self.line.is_empty() || !self.lets_senders_in() {
             return;
         }
         let room = self.capacity - self.used();

@@ -18,6 +18,7 @@ use seral_core::routing::NoRoute;
 use seral_core::routing::Routed;
 use seral_core::routing::RoutingTable;
 use seral_core::time::Time;
+use tokio::time::error::Elapsed;
 
 use crate::error::SendError;
 use crate::inside;
@@ -26,14 +27,17 @@ use crate::job::Envelope;
 use crate::plane::DataPlane;
 use crate::pool_handle::Hold;
 use crate::pool_handle::PoolHandle;
+use crate::ring::InVain;
 
 /// How a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Waited {
     /// It is worth another look.
     Enough,
     /// The deadline passed.
     TooLong,
+    /// No room will come: it would have to come from the worker that waits.
+    InVain,
 }
 
 /// Why a job was not admitted just now.
@@ -171,7 +175,9 @@ impl<J, O> DataPlane<J, O> {
             }
         }
     }
+}
 
+impl<J: Send + Sync + 'static, O: Send + 'static> DataPlane<J, O> {
     /// Admits a new job, waiting for a version and for room, but not past its deadline: then it comes back.
     ///
     /// Dropping the future before it is ready means that the job was not admitted.
@@ -195,7 +201,7 @@ impl<J, O> DataPlane<J, O> {
                         return Err(SendError::NoVersion(job.payload));
                     }
                     let newer = self.routes.newer_than(seen, || self.turns_away());
-                    if self.until_deadline(job.deadline(), newer).await == Waited::TooLong {
+                    if self.until_deadline(job.deadline(), newer).await.is_err() {
                         return Err(SendError::NoVersion(job.payload));
                     }
                 }
@@ -207,6 +213,14 @@ impl<J, O> DataPlane<J, O> {
                         Ok(()) => return Ok(()),
                         Err((back, Waited::TooLong)) => return Err(SendError::Full(back.payload)),
                         Err((back, Waited::Enough)) => job = back,
+                        Err((back, Waited::InVain)) => {
+                            (job, obstacle) = match self.admit_in_hand(back) {
+                                Ok(()) => return Ok(()),
+                                Err((back, Obstacle::Full(_))) => return Err(SendError::Full(back.payload)),
+                                Err(not_now) => not_now,
+                            };
+                            continue;
+                        }
                     }
                 }
             }
@@ -230,6 +244,7 @@ impl<J, O> DataPlane<J, O> {
         if is_pinned && held.is_none() {
             return Err((job, Waited::Enough));
         }
+        let waits = self.root.rings.begin(Arc::<PoolHandle<J, O>>::clone(pool));
         let mut room = pool.mailbox.room(Sender::Outside, is_pinned);
         loop {
             let seen = self.routes.load().revision;
@@ -237,9 +252,11 @@ impl<J, O> DataPlane<J, O> {
             if !self.still_goes_to(pool, &mut job) || job.is_pinned() != is_pinned {
                 return Err((job, Waited::Enough));
             }
-            let wait = either(&mut room, self.routes.newer_than(seen, || false));
-            if self.until_deadline(job.deadline(), wait).await == Waited::TooLong {
-                return Err((job, Waited::TooLong));
+            let wait = waits.for_room(either(&mut room, self.routes.newer_than(seen, || false)));
+            match self.until_deadline(job.deadline(), wait).await {
+                Ok(None | Some(Ok(()))) => {}
+                Ok(Some(Err(InVain))) => return Err((job, Waited::InVain)),
+                Err(_) => return Err((job, Waited::TooLong)),
             }
             if self.turns_away() || !self.still_goes_to(pool, &mut job) || job.is_pinned() != is_pinned {
                 return Err((job, Waited::Enough));
@@ -270,23 +287,23 @@ impl<J, O> DataPlane<J, O> {
         }
     }
 
-    /// Waits, unless the sender is turned away or this deadline passes meanwhile.
-    async fn until_deadline(&self, deadline: Option<Time>, wait: impl Future<Output = ()>) -> Waited {
+    /// Waits, unless the sender is turned away (`None`) or this deadline passes meanwhile.
+    async fn until_deadline<T>(
+        &self,
+        deadline: Option<Time>,
+        wait: impl Future<Output = T>,
+    ) -> Result<Option<T>, Elapsed> {
         let wait = self.intake.unless_closed(|| self.turns_away(), wait);
-        let Some(deadline) = deadline else {
-            wait.await;
-            return Waited::Enough;
-        };
-        match tokio::time::timeout(deadline.since(self.now()), wait).await {
-            Ok(_) => Waited::Enough,
-            Err(_) => Waited::TooLong,
+        match deadline {
+            None => Ok(wait.await),
+            Some(deadline) => tokio::time::timeout(deadline.since(self.now()), wait).await,
         }
     }
 
-    /// Waits until a new job, that names this version if any, would probably be admitted. Does not wait for a worker of this community, which
-    /// makes the room.
-    pub(crate) async fn ready(&self, pin: Option<&Version>) -> Result<(), SendError<()>> {
-        let from = inside::sender_to(self.place);
+    /// Waits until a new job, that names this version if any, would probably be admitted, and says as whose. Does not wait for a worker on whom the
+    /// room depends: it is counted as one of this community.
+    pub(crate) async fn ready(&self, pin: Option<&Version>) -> Result<Sender, SendError<()>> {
+        let mut from = inside::sender_to(self.place);
         loop {
             if self.turns_away() {
                 return Err(SendError::Closed(()));
@@ -300,15 +317,21 @@ impl<J, O> DataPlane<J, O> {
             match pool.map(|pool| (pool, pool.mailbox.has_room(from, pin.is_some()))) {
                 Some((_, Err(Refusal::Full))) if from == Sender::Inside => return Err(SendError::Full(())),
                 // Drained and kept: it is there for the job that names it.
-                Some((pool, Err(Refusal::Gate))) if pin.is_some() && pool.mailbox.is_warm() => return Ok(()),
+                Some((pool, Err(Refusal::Gate))) if pin.is_some() && pool.mailbox.is_warm() => {
+                    return Ok(from);
+                }
                 // The version takes nothing any more, and no newer table will change that.
                 Some((_, Err(Refusal::Gate))) if pin.is_some() => return Err(self.unserved(pin)),
                 Some((pool, Err(_))) => {
+                    let wait = self.root.rings.begin(Arc::<PoolHandle<J, O>>::clone(pool));
                     let mut room = pool.mailbox.room(from, pin.is_some());
-                    self.intake.unless_closed(|| self.turns_away(), &mut room).await;
+                    let room = wait.for_room(&mut room);
+                    if self.intake.unless_closed(|| self.turns_away(), room).await == Some(Err(InVain)) {
+                        from = Sender::Inside;
+                    }
                 }
-                Some((_, Ok(()))) => return Ok(()),
-                None if table.current.is_some() => return Ok(()),
+                Some((_, Ok(()))) => return Ok(from),
+                None if table.current.is_some() => return Ok(from),
                 None if from == Sender::Inside => return Err(SendError::NoVersion(())),
                 None => {
                     let newer = self.routes.newer_than(table.revision, || self.turns_away());
@@ -317,11 +340,12 @@ impl<J, O> DataPlane<J, O> {
             }
         }
     }
+}
 
-    /// Whether a new job would be admitted now.
-    pub(crate) fn has_room(&self) -> bool {
+impl<J, O> DataPlane<J, O> {
+    /// Whether a new job from there would be admitted now.
+    pub(crate) fn has_room(&self, from: Sender) -> bool {
         let table = self.routes.load();
-        let from = inside::sender_to(self.place);
         !self.turns_away()
             && table.current.is_some()
             && table.takers().all(|pool| has_room_or_enough(pool, from))

@@ -82,7 +82,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
 
     /// Sends a job, waiting for room, and for a version if none is deployed. `Ok` exactly when the job is admitted.
     ///
-    /// From a worker of this community it does not wait: it is admitted up to twice the capacity.
+    /// It does not wait for a worker on whom the room depends: one of this community; one of another for whose room, itself or by way of others,
+    /// a worker of this community waits; and one that is at a job for whose answer a worker of this community waits. From there a job is admitted up to
+    /// twice the capacity, so that no ring of communities waits for itself; then it is `Full`.
     ///
     /// Cancel safe in this sense: dropped before it is ready, the job was not admitted, and is dropped too. To keep it, use
     /// [`ready`](Self::ready) and [`try_send`](Self::try_send).
@@ -146,19 +148,22 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
 
     /// Waits until a job would probably be admitted. No room is kept: follow it with [`try_send`](Self::try_send), in a loop.
     ///
-    /// Cancel safe. From a worker of this community it does not wait.
+    /// Cancel safe. It does not wait for a worker on whom the room depends; see [`send`](Self::send).
     ///
     /// # Errors
     ///
-    /// `Closed` when the community is shutting down; from a worker of it, `Full` or `NoVersion`.
+    /// `Closed` when the community is shutting down; from a worker on whom its room depends, `Full`, and from one of its own, `NoVersion`.
     pub async fn ready(&self) -> Result<(), SendError<()>> {
-        self.control.plane.ready(None).await
+        let plane = &self.control.plane;
+        let from = inside::sender_to(plane.place);
+        // One that would go further if it had to does not with `try_send`, which need not wait.
+        if plane.ready(None).await? == from { Ok(()) } else { Err(SendError::Full(())) }
     }
 
     /// Sends all jobs of an iterator. A job is taken from it only when there is room for it, so that what was not sent is still there when
     /// the future is dropped. Returns how many were sent.
     ///
-    /// Cancel safe. From a worker of this community it does not wait, as [`send`](Self::send).
+    /// Cancel safe. It does not wait for a worker on whom the room depends, as [`send`](Self::send).
     ///
     /// # Errors
     ///
@@ -170,8 +175,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         let plane = &self.control.plane;
         let mut sent = 0;
         while jobs.size_hint().1 != Some(0) {
-            plane.ready(None).await.map_err(|why| SendAllError { sent, why: why.map(|()| None) })?;
-            while plane.has_room() {
+            let ready = plane.ready(None).await;
+            let from = ready.map_err(|why| SendAllError { sent, why: why.map(|()| None) })?;
+            while plane.has_room(from) {
                 let Some(job) = jobs.next() else { return Ok(sent) };
                 // Room was seen for it. If another sender took that, this one goes over the capacity, as a worker may: the job is out of the
                 // iterator and must not wait.
@@ -363,7 +369,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// Cancel safe.
     pub async fn closed(&self) {
         let intake = &self.control.plane.intake;
-        intake.unless_closed(|| intake.stage() != Stage::Open, pending()).await;
+        intake.unless_closed(|| intake.stage() != Stage::Open, pending::<()>()).await;
     }
 
     /// What happens in the ecosystem of this community, from now on.

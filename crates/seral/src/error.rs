@@ -15,8 +15,10 @@ use thiserror::Error;
 #[derive(Error)]
 #[non_exhaustive]
 pub enum SendError<J> {
-    /// There is no room now. `send` waits for it.
-    #[error("the mailbox is full; use `send` to wait for room")]
+    /// There is no room now. `send` waits for it, unless it comes from a worker on whom that room depends.
+    #[error(
+        "the mailbox is full; `send` waits for room, but not in a worker on whom that room depends: try again later, or raise `mailbox`"
+    )]
     Full(J),
     /// As many jobs are delayed as may be.
     #[error(

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use seral_core::mailbox::Sender;
+use seral_core::waits::Prospect;
 
 tokio::task_local! {
     static INSIDE: Inside;
@@ -27,11 +28,17 @@ impl Place {
     }
 }
 
-/// The communities whose workers wait for an answer, the latest asker first.
-#[derive(Debug)]
+/// Where the workers of one pool take their jobs from.
+pub(crate) trait Source: Send + Sync {
+    /// What somebody sees who waits for room.
+    fn prospect(&self) -> Prospect;
+}
+
+/// Those whose workers wait for an answer, the latest asker first.
 pub(crate) struct Askers {
     community: Place,
-    before: Option<Arc<Askers>>,
+    pub(crate) pool: Arc<dyn Source>,
+    pub(crate) before: Option<Arc<Askers>>,
 }
 
 /// An ask that could never be answered.
@@ -42,12 +49,18 @@ pub(crate) struct WouldDeadlock;
 pub(crate) struct Inside {
     ecosystem: Place,
     community: Place,
+    pool: Arc<dyn Source>,
     askers: RefCell<Option<Arc<Askers>>>,
 }
 
 /// Runs a worker's code, so that its sends are known as its own.
-pub(crate) async fn scope<F: Future>(ecosystem: Place, community: Place, worker: F) -> F::Output {
-    INSIDE.scope(Inside { ecosystem, community, askers: RefCell::new(None) }, worker).await
+pub(crate) async fn scope<F: Future>(
+    ecosystem: Place,
+    community: Place,
+    pool: Arc<dyn Source>,
+    worker: F,
+) -> F::Output {
+    INSIDE.scope(Inside { ecosystem, community, pool, askers: RefCell::new(None) }, worker).await
 }
 
 /// While this lives, the worker's job is one for whose answer these wait.
@@ -85,6 +98,11 @@ pub(crate) fn sender_to(community: Place) -> Sender {
     }
 }
 
+/// The pool of the worker that runs here, if one does, and those who wait for the answer to its job.
+pub(crate) fn worker() -> Option<(Arc<dyn Source>, Option<Arc<Askers>>)> {
+    INSIDE.try_with(|inside| (Arc::clone(&inside.pool), inside.askers.borrow().clone())).ok()
+}
+
 /// Whether a worker of this ecosystem runs here.
 pub(crate) fn is_worker_of(ecosystem: Place) -> bool {
     INSIDE.try_with(|inside| inside.ecosystem == ecosystem).unwrap_or(false)
@@ -94,7 +112,8 @@ pub(crate) fn is_worker_of(ecosystem: Place) -> bool {
 pub(crate) fn ask(community: Place) -> Result<Option<Arc<Askers>>, WouldDeadlock> {
     INSIDE
         .try_with(|inside| {
-            let askers = Askers { community: inside.community, before: inside.askers.borrow().clone() };
+            let (pool, before) = (Arc::clone(&inside.pool), inside.askers.borrow().clone());
+            let askers = Askers { community: inside.community, pool, before };
             let mut waiting = Some(&askers);
             while let Some(asker) = waiting {
                 if asker.community == community {

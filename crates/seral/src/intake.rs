@@ -43,23 +43,23 @@ impl Intake {
         self.changed.notify_waiters();
     }
 
-    /// Runs `wait` unless the sender is turned away meanwhile. Returns whether `wait` came to its end.
-    pub(crate) async fn unless_closed(
+    /// Runs `wait` unless the sender is turned away meanwhile; then there is nothing.
+    pub(crate) async fn unless_closed<T>(
         &self,
         is_turned_away: impl Fn() -> bool,
-        wait: impl Future<Output = ()>,
-    ) -> bool {
+        wait: impl Future<Output = T>,
+    ) -> Option<T> {
         let mut changed = pin!(self.changed.notified());
         let mut wait = pin!(wait);
         loop {
             // Registered before the look, so that a change between the look and the wait is not missed.
             changed.as_mut().enable();
             if is_turned_away() {
-                return false;
+                return None;
             }
             tokio::select! {
                 biased;
-                () = &mut wait => return true,
+                waited = &mut wait => return Some(waited),
                 () = changed.as_mut() => changed.set(self.changed.notified()),
             }
         }

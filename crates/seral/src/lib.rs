@@ -27,6 +27,7 @@
 //! | [`dead_letter`] | jobs set aside for a person |
 //! | `letter_view` | dead letters as plain data |
 //! | [`hand_back`] | jobs that come back to the application at the end |
+//! | `ring` | workers that wait for room in other communities, and the rings that they must not close |
 //! | `root` | what all communities of an ecosystem share |
 //! | `intake` | who may send: everybody, workers only, nobody |
 //! | `routes` | the published routing table |
@@ -96,6 +97,7 @@ mod fence;
 pub mod dead_letter;
 mod letter_view;
 pub mod hand_back;
+mod ring;
 mod root;
 mod intake;
 mod routes;

@@ -25,6 +25,7 @@ use seral_core::mailbox::Sender;
 use seral_core::mailbox::Take;
 use seral_core::mailbox::Ticket;
 use seral_core::mailbox::Wakes;
+use seral_core::waits::Prospect;
 
 use crate::sync::Mutex;
 
@@ -279,6 +280,11 @@ impl<T: Queued> Mailbox<T> {
     /// Whether nothing that belongs to this version is unfinished.
     pub(crate) fn is_quiet(&self) -> bool {
         self.machine.lock().is_quiet()
+    }
+
+    /// What somebody sees who waits for room.
+    pub(crate) fn prospect(&self) -> Prospect {
+        self.machine.lock().prospect()
     }
 
     /// Its counts.

@@ -9,9 +9,11 @@ use parking_lot::Mutex;
 use seral_core::id::PoolId;
 use seral_core::id::Version;
 use seral_core::mailbox::Seat;
+use seral_core::waits::Prospect;
 
 use crate::desk::Desk;
 use crate::desk::Urge;
+use crate::inside::Source;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;
 use crate::pace::Pace;
@@ -42,6 +44,12 @@ struct Workers<J, O> {
 struct Present<J, O> {
     seat: Seat,
     desk: Arc<Desk<J, O>>,
+}
+
+impl<J: Send + Sync, O: Send> Source for PoolHandle<J, O> {
+    fn prospect(&self) -> Prospect {
+        self.mailbox.prospect()
+    }
 }
 
 impl<J, O> PoolHandle<J, O> {

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::event::EventSink;
 use crate::heartbeat::Directory;
 use crate::inside::Place;
+use crate::ring::Rings;
 
 /// See the [module](self).
 pub(crate) struct Root {
@@ -18,6 +19,7 @@ pub(crate) struct Root {
     pub(crate) clock: Clock,
     pub(crate) events: EventSink,
     pub(crate) directory: Directory,
+    pub(crate) rings: Rings,
     /// Something was finished: whoever waits for everything to be finished should look again. Told while it closes.
     pub(crate) stirred: Notify,
     /// What all chance comes from, in a simulation.
@@ -42,6 +44,7 @@ impl Root {
             clock,
             events: EventSink::new(),
             directory: Directory::default(),
+            rings: Rings::default(),
             stirred: Notify::new(),
             seed,
             is_closing: AtomicBool::new(false),

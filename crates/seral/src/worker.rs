@@ -18,6 +18,8 @@ use seral_worker::Worker;
 use crate::cycle::Post;
 use crate::cycle::work;
 use crate::inside;
+use crate::inside::Source;
+use crate::pool_handle::PoolHandle;
 
 /// The actor of a worker.
 pub(crate) type WorkerRef = ActorRef<Begin>;
@@ -86,9 +88,10 @@ where
     ) -> Result<(), ActorProcessingErr> {
         let Some(post) = shift.post.take() else { return Ok(()) };
         let (ecosystem, community) = (post.plane.root.place, post.plane.place);
+        let pool: Arc<dyn Source> = Arc::<PoolHandle<W::Job, W::Output>>::clone(&post.pool);
         // Boxed, since the actor's futures around it would each keep room for it.
         let life = Box::pin(work(post, &*shift.factory));
-        inside::scope(ecosystem, community, life).await?;
+        inside::scope(ecosystem, community, pool, life).await?;
         myself.stop(None);
         Ok(())
     }
