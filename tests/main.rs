@@ -25,6 +25,7 @@ mod draining;
 mod isolation;
 mod inside;
 mod rings;
+mod run_now;
 mod supervision;
 mod user_code;
 mod turns;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use seral::ShutdownEnd;
 use seral::error::SendError;
 use seral::prelude::*;

@@ -73,8 +73,13 @@ async fn send(
         } else {
             submit.await
         };
+        let handle = handle.unwrap();
+        if rng.u8(..4) == 0 {
+            // As its time comes, as it is tried again, or not at all.
+            orders.run_now(handle.id());
+        }
         admitted.insert(number);
-        handles.push((number, handle.unwrap()));
+        handles.push((number, handle));
         if handles.len() > 500 {
             for (number, handle) in handles.drain(..) {
                 note(number, handle.await, &mut done, &mut dead);

@@ -1,6 +1,7 @@
 //! Which delayed jobs are due. Jobs due at the same time come out in the order of their numbers.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::id::JobId;
 use crate::time::Time;
@@ -9,37 +10,50 @@ use crate::time::Time;
 #[derive(Clone, Debug)]
 pub struct Delayed<T> {
     jobs: BTreeMap<(Time, JobId), T>,
+    due: HashMap<JobId, Time>,
 }
 
 impl<T> Delayed<T> {
     /// No delayed jobs.
     pub fn new() -> Self {
-        Self { jobs: BTreeMap::new() }
+        Self { jobs: BTreeMap::new(), due: HashMap::new() }
     }
 
-    /// Keeps a job until `due`. Returns whether it is now the first to become due, so that a timer has to be set earlier.
+    /// Keeps a job until `due`; none of its number is kept. Returns whether it is now the first to become due, so that a timer has to be set earlier.
     #[must_use = "a timer may have to be set earlier"]
     pub fn insert(&mut self, due: Time, id: JobId, job: T) -> bool {
         let first = self.next_due().is_none_or(|next| due < next);
         self.jobs.insert((due, id), job);
+        self.due.insert(id, due);
         first
     }
 
     /// Removes and returns the job that has been due longest, if one is due.
     pub fn pop_due(&mut self, now: Time) -> Option<T> {
         let first = self.jobs.first_entry()?;
-        if first.key().0 > now { None } else { Some(first.remove()) }
+        let (due, id) = *first.key();
+        if due > now {
+            return None;
+        }
+        self.due.remove(&id);
+        Some(first.remove())
     }
 
-    /// Removes and returns the job of this number that is due then.
-    pub fn remove(&mut self, due: Time, id: JobId) -> Option<T> {
+    /// The job of this number.
+    pub fn get(&self, id: JobId) -> Option<&T> {
+        self.jobs.get(&(*self.due.get(&id)?, id))
+    }
+
+    /// Removes and returns the job of this number.
+    pub fn remove(&mut self, id: JobId) -> Option<T> {
+        let due = self.due.remove(&id)?;
         self.jobs.remove(&(due, id))
     }
 
     /// Removes and returns the jobs that `wanted` accepts, the first due first.
     pub fn remove_if(&mut self, mut wanted: impl FnMut(&T) -> bool) -> Vec<T> {
-        let keys: Vec<_> = self.jobs.iter().filter(|(_, job)| wanted(job)).map(|(key, _)| *key).collect();
-        keys.iter().filter_map(|key| self.jobs.remove(key)).collect()
+        let wanted: Vec<_> = self.jobs.iter().filter(|(_, job)| wanted(job)).map(|(key, _)| key.1).collect();
+        wanted.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// The jobs, the first due first, to be changed where they are.
@@ -64,6 +78,7 @@ impl<T> Delayed<T> {
 
     /// Removes all jobs, the first due first, each with its time.
     pub fn drain(&mut self) -> impl Iterator<Item = (Time, T)> + use<T> {
+        self.due.clear();
         std::mem::take(&mut self.jobs).into_iter().map(|((due, _), job)| (due, job))
     }
 }
@@ -113,11 +128,24 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_removed_by_its_time_and_number_and_by_what_it_is() {
+    fn a_job_is_removed_by_its_number_and_by_what_it_is() {
         let mut delayed = delayed(&[(3, 1, "x"), (1, 2, "y"), (2, 3, "z"), (2, 4, "y")]);
-        assert_eq!(delayed.remove(at(3), JobId::new(2)), None);
-        assert_eq!(delayed.remove(at(3), JobId::new(1)), Some("x"));
+        assert_eq!(delayed.remove(JobId::new(5)), None);
+        assert_eq!(delayed.remove(JobId::new(1)), Some("x"));
+        assert_eq!(delayed.remove(JobId::new(1)), None);
         assert_eq!(delayed.remove_if(|job| *job == "y"), ["y", "y"]);
+        assert_eq!(delayed.remove(JobId::new(2)), None);
         assert_eq!(delayed.drain().collect::<Vec<_>>(), [(at(2), "z")]);
+        assert_eq!(delayed.remove(JobId::new(3)), None);
+    }
+
+    #[test]
+    fn a_number_that_comes_again_is_another_time() {
+        let mut delayed = delayed(&[(1, 7, "x")]);
+        assert_eq!(delayed.pop_due(at(1)), Some("x"));
+        assert_eq!(delayed.remove(JobId::new(7)), None);
+        assert!(delayed.insert(at(5), JobId::new(7), "x"));
+        assert_eq!(delayed.remove(JobId::new(7)), Some("x"));
+        assert_eq!(delayed.next_due(), None);
     }
 }

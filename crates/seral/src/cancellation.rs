@@ -5,13 +5,10 @@
 //! and before it begins.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::fence;
 
 use seral_core::id::JobId;
-use seral_core::time::Time;
 
 /// What a job and its handle share.
 #[derive(Debug, Default)]
@@ -19,8 +16,6 @@ pub(crate) struct Cancellation {
     asked: AtomicBool,
     /// The job has ended. If it is a dead letter, its replay is none of the handle's business.
     over: AtomicBool,
-    /// When the job is due, if it is delayed: where it is found among a million. Written and read under the lock of the delayed jobs.
-    due: AtomicU64,
 }
 
 impl Cancellation {
@@ -48,14 +43,6 @@ impl Cancellation {
 
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(SeqCst)
-    }
-
-    pub(crate) fn set_due(&self, due: Time) {
-        self.due.store(due.as_nanos(), Relaxed);
-    }
-
-    pub(crate) fn due(&self) -> Time {
-        Time::from_nanos(self.due.load(Relaxed))
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::Ordering::SeqCst;
 
+use seral_core::delayed::Delayed;
+use seral_core::id::JobId;
 use seral_core::id::Version;
 use seral_core::routing::Routed;
 use seral_core::time::Time;
@@ -76,9 +78,6 @@ impl<J, O> DataPlane<J, O> {
             return Err(if is_cancelled { NotDelayed::Cancelled(job) } else { NotDelayed::Closed(job) });
         }
         self.moves.fetch_add(1, SeqCst);
-        if let Some(cancellation) = job.extras.as_ref().and_then(|extras| extras.cancellation.as_ref()) {
-            cancellation.set_due(due);
-        }
         let first = delayed.insert(due, job.id, Sleeping { job, awaited_by });
         drop(delayed);
         if first {
@@ -98,16 +97,33 @@ impl<J, O> DataPlane<J, O> {
     /// Places up to `max` delayed jobs that are due. Returns how many were.
     pub(crate) fn wake_due(&self, now: Time, max: usize) -> usize {
         for woken in 0..max {
-            let Some((sleeping, _moving)) = self.pop_due(now) else { return woken };
-            if sleeping.job.is_cancelled() {
-                sleeping.end(|job| self.end_cancelled(job));
-            } else if sleeping.job.is_expired(|| now) {
-                sleeping.end(|job| self.expire(job));
-            } else if let Err(Unservable(job)) = self.place_at_the_end(sleeping) {
-                self.bury_unservable(job);
-            }
+            let Some((sleeping, _moving)) = self.take_delayed(|delayed| delayed.pop_due(now)) else {
+                return woken;
+            };
+            self.wake(sleeping, now);
         }
         max
+    }
+
+    /// Places this job as if it were due, if it is delayed. Returns whether it was.
+    pub(crate) fn run_now(&self, id: JobId) -> bool {
+        match self.take_delayed(|delayed| delayed.remove(id)) {
+            Some((sleeping, _moving)) => {
+                self.wake(sleeping, self.now());
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn wake(&self, sleeping: Sleeping<J, O>, now: Time) {
+        if sleeping.job.is_cancelled() {
+            sleeping.end(|job| self.end_cancelled(job));
+        } else if sleeping.job.is_expired(|| now) {
+            sleeping.end(|job| self.expire(job));
+        } else if let Err(Unservable(job)) = self.place_at_the_end(sleeping) {
+            self.bury_unservable(job);
+        }
     }
 
     /// Places a job behind those that wait, and lets its version wait for it no longer than until it has come.
@@ -123,9 +139,13 @@ impl<J, O> DataPlane<J, O> {
         placed.map(|_| ())
     }
 
-    fn pop_due(&self, now: Time) -> Option<(Sleeping<J, O>, Moving<'_>)> {
+    /// Takes a delayed job out, which is on the move from then on.
+    pub(crate) fn take_delayed(
+        &self,
+        take: impl FnOnce(&mut Delayed<Sleeping<J, O>>) -> Option<Sleeping<J, O>>,
+    ) -> Option<(Sleeping<J, O>, Moving<'_>)> {
         let mut delayed = self.delayed.lock();
-        let sleeping = delayed.pop_due(now)?;
+        let sleeping = take(&mut delayed)?;
         // Counted under the lock: at no moment is the job nowhere.
         Some((sleeping, self.moving(1)))
     }

@@ -68,6 +68,7 @@
 //! | `community_actor` | the actor that supervises dispatcher and pools |
 //! | [`community`] | the handle of users: send, ask, deploy, roll back ★ |
 //! | [`choices`] | pins, rules, and moves: where some jobs go, whatever the shares say |
+//! | `run_now` | delayed jobs that are run before their time |
 //! | `closing` | the end of a community, step by step |
 //! | [`report`] | what a shutdown came to |
 //! | `shutdown` | the end of an ecosystem: stop accepting, finish, hand back, close |
@@ -141,6 +142,7 @@ pub mod submit;
 mod community_actor;
 pub mod community;
 pub mod choices;
+mod run_now;
 mod closing;
 pub mod report;
 mod shutdown;

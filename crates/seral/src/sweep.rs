@@ -106,13 +106,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CancelJob for DataPlane<J, O> 
         if cancellation.is_over() {
             return;
         }
-        let (delayed, _moving) = {
-            let mut delayed = self.delayed.lock();
-            let found = delayed.remove(cancellation.due(), id);
-            let moving = self.moving(usize::from(found.is_some()));
-            (found, moving)
-        };
-        if let Some(sleeping) = delayed {
+        // A job of this number without the mark has been replayed.
+        let delayed =
+            self.take_delayed(
+                |delayed| {
+                    if delayed.get(id)?.job.is_cancelled() { delayed.remove(id) } else { None }
+                },
+            );
+        if let Some((sleeping, _moving)) = delayed {
             return sleeping.end(|job| self.end_cancelled(job));
         }
         let table = self.routes.load_full();
@@ -124,7 +125,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CancelJob for DataPlane<J, O> 
                 }
             }
         }
-        // A job of this number without the mark has been replayed.
         self.end_waiting(|job| job.id == id && job.is_cancelled(), |job| self.end_cancelled(job));
     }
 }
