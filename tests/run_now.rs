@@ -1,7 +1,6 @@
 //! Delayed jobs that are run before their time; and with that, answers that are given later, in another order.
 //!
-//! Seen failing: a job that is looked for and left there; a version that goes on waiting for it; one put before those that wait; a mark for where it was
-//! that outlives it.
+//! Seen failing: another job that is taken instead; a version that goes on waiting for it.
 
 use std::sync::Arc;
 use std::time::Duration;

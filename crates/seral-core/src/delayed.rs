@@ -143,6 +143,7 @@ mod tests {
     fn a_number_that_comes_again_is_another_time() {
         let mut delayed = delayed(&[(1, 7, "x")]);
         assert_eq!(delayed.pop_due(at(1)), Some("x"));
+        assert!(delayed.due.is_empty(), "nothing is kept of jobs that have gone");
         assert_eq!(delayed.remove(JobId::new(7)), None);
         assert!(delayed.insert(at(5), JobId::new(7), "x"));
         assert_eq!(delayed.remove(JobId::new(7)), Some("x"));
