@@ -356,6 +356,7 @@ impl<J, O> DataPlane<J, O> {
         match self.intake.stage() {
             Stage::Open => false,
             Stage::WorkersOnly => !inside::is_worker_of(self.root.place),
+            Stage::OwnWorkersOnly => inside::sender_to(self.place) == Sender::Outside,
             Stage::Closed => true,
         }
     }

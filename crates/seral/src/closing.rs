@@ -20,6 +20,7 @@ use crate::community::Community;
 use crate::dead_letter::DeadLetter;
 use crate::desk::Urge;
 use crate::event::Event;
+use crate::finale::Finale;
 use crate::hand_back::HandBackReason;
 use crate::hand_back::HandedBack;
 use crate::inside::Place;
@@ -53,6 +54,8 @@ pub(crate) trait AnyCommunity: Send + Sync {
     fn describe(&self) -> CommunityView;
     /// Later communities have greater places.
     fn place(&self) -> Place;
+    /// Its end: of its own, or with all others.
+    fn finale(&self) -> &Finale;
     /// For the watcher: takes jobs back that lie behind one that blocks its thread, passes on wake-ups that do not arrive, and tells of workers
     /// that are not well.
     fn look(&self, now: Time);
@@ -63,7 +66,7 @@ pub(crate) trait AnyCommunity: Send + Sync {
     fn activity(&self) -> u64;
     /// Whether a job is on the move between two places at this moment.
     fn has_moving(&self) -> bool;
-    /// Whether nothing is unfinished, apart from what is delayed past `until`.
+    /// Whether nothing is unfinished, apart from what is delayed past `until`; or will be finished any more.
     fn is_quiet(&self, until: Time) -> bool;
     /// Takes out all jobs that do not run, to be handed back.
     fn take_out_all(&self);
@@ -75,6 +78,8 @@ pub(crate) trait AnyCommunity: Send + Sync {
     fn hand_back(&self) -> Boxed<'_, HandBack>;
     /// Lets go of all code of the user.
     fn forget_user_code(&self);
+    /// Ends the actors.
+    fn end_actors(&self) -> Boxed<'_, ()>;
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, O> {
@@ -98,6 +103,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         self.control.plane.place
     }
 
+    fn finale(&self) -> &Finale {
+        &self.control.finale
+    }
+
     fn look(&self, now: Time) {
         let policy = self.control.plane.limits.heartbeat;
         for pool in self.control.handles() {
@@ -115,6 +124,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
 
     fn close_to(&self, stage: Stage) {
         let plane = &self.control.plane;
+        plane.stir.set_closing();
         plane.intake.close_to(stage);
         plane.routes.wake_all();
         if stage == Stage::Closed {
@@ -149,6 +159,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
     }
 
     fn is_quiet(&self, until: Time) -> bool {
+        if self.control.finale.is_over() {
+            return true;
+        }
         let plane = &self.control.plane;
         let no_delayed_due = {
             let delayed = plane.delayed.lock();
@@ -190,6 +203,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
                 pool.mailbox.unpin_away();
             }
         }
+        plane.stir.tell();
     }
 
     fn urge(&self, urge: Urge) {
@@ -200,6 +214,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
 
     fn forget_user_code(&self) {
         self.control.forget_user_code();
+    }
+
+    fn end_actors(&self) -> Boxed<'_, ()> {
+        Box::pin(self.control.end_actors())
     }
 
     fn stop(&self) -> Boxed<'_, ()> {

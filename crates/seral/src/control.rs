@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use ractor::ActorCell;
 use ractor::ActorRef;
 use seral_core::id::PoolId;
 use seral_core::id::Version;
@@ -16,6 +19,7 @@ use tokio::sync::Notify;
 use crate::agenda::Agenda;
 use crate::change::Changes;
 use crate::course::Course;
+use crate::finale::Finale;
 use crate::hand_back::HandBackHook;
 use crate::plane::DataPlane;
 use crate::pool::Pool;
@@ -23,16 +27,28 @@ use crate::pool_actor::PoolMessage;
 use crate::pool_handle::PoolHandle;
 use crate::user_code::drop_guarded;
 
+/// How long actors may take to end that have nothing left to do.
+const ACTORS_TIME: Duration = Duration::from_secs(1);
+
 /// See the [module](self). `M` is the message of the dispatcher.
 pub(crate) struct Control<J, O, M> {
     pub(crate) plane: Arc<DataPlane<J, O>>,
     /// What the application does with jobs that are not done when everything ends.
     pub(crate) hand_back: Mutex<Option<HandBackHook<J>>>,
     pub(crate) state: Mutex<ControlState<J, O>>,
+    /// Its end.
+    pub(crate) finale: Finale,
+    /// Lets the ecosystem forget this community, so that its name is free.
+    pub(crate) leave: Leave,
     dispatcher: Mutex<Option<ActorRef<M>>>,
+    /// The actor that supervises the dispatcher and the pools.
+    supervisor: OnceLock<ActorCell>,
     /// A new dispatcher, a version that changed, a pool that ended.
     pub(crate) changed: Notify,
 }
+
+/// How a community leaves its ecosystem.
+pub(crate) type Leave = Box<dyn Fn() + Send + Sync>;
 
 pub(crate) struct ControlState<J, O> {
     pub(crate) versions: Versions,
@@ -59,7 +75,7 @@ pub(crate) struct Running<J, O> {
 }
 
 impl<J, O, M> Control<J, O, M> {
-    pub(crate) fn new(plane: Arc<DataPlane<J, O>>, hand_back: Option<HandBackHook<J>>) -> Self {
+    pub(crate) fn new(plane: Arc<DataPlane<J, O>>, hand_back: Option<HandBackHook<J>>, leave: Leave) -> Self {
         let state = ControlState {
             versions: Versions::new(),
             pools: BTreeMap::new(),
@@ -73,7 +89,10 @@ impl<J, O, M> Control<J, O, M> {
             plane,
             hand_back: Mutex::new(hand_back),
             state: Mutex::new(state),
+            finale: Finale::new(),
+            leave,
             dispatcher: Mutex::new(None),
+            supervisor: OnceLock::new(),
             changed: Notify::new(),
         }
     }
@@ -86,6 +105,11 @@ impl<J, O, M> Control<J, O, M> {
     pub(crate) fn set_dispatcher(&self, dispatcher: Option<ActorRef<M>>) {
         *self.dispatcher.lock() = dispatcher;
         self.changed.notify_waiters();
+    }
+
+    /// This is the actor that supervises the dispatcher and the pools.
+    pub(crate) fn set_supervisor(&self, supervisor: ActorCell) {
+        let _ = self.supervisor.set(supervisor);
     }
 
     pub(crate) fn handle(&self, pool: PoolId) -> Option<Arc<PoolHandle<J, O>>> {
@@ -122,6 +146,17 @@ impl<J, O, M> Control<J, O, M> {
         // Outside of the locks: these are destructors of the user's.
         drop_guarded((specs, hook));
         self.plane.dead.forget_hook();
+    }
+
+    /// Ends the actors. A worker that blocks its thread is not waited for any more.
+    pub(crate) async fn end_actors(&self) {
+        if let Some(supervisor) = self.supervisor.get() {
+            let why = || Some("the community has ended".to_owned());
+            supervisor.stop_children_and_wait(why(), Some(ACTORS_TIME)).await;
+            let _ = supervisor.stop_and_wait(why(), Some(ACTORS_TIME)).await;
+        }
+        self.state.lock().pools.values_mut().for_each(|running| running.actor = None);
+        self.set_dispatcher(None);
     }
 
     /// Whether any pool's actor is alive.

@@ -427,7 +427,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         if plane.earliest_deadline() <= now {
             plane.sweep_expired(now);
         }
-        plane.root.stir();
+        plane.stir.tell();
         self.set_timer(myself);
         Ok(())
     }

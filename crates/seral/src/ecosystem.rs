@@ -9,7 +9,6 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -25,25 +24,24 @@ use seral_core::restart::RestartPolicy;
 use seral_core::retry::RetryPolicy;
 use seral_core::time::Time;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::sync::OnceCell;
-use tokio::sync::watch;
 
 use crate::closing::AnyCommunity;
 use crate::community::Community;
 use crate::community_actor::CommunityActor;
 use crate::community_actor::Nothing;
 use crate::control::Control;
+use crate::control::Leave;
 use crate::dead_letter::DeadLetter;
 use crate::dead_letter::OverflowHook;
 use crate::error::CommunityError;
 use crate::error::FindError;
 use crate::event::Events;
+use crate::finale::Closer;
+use crate::finale::Finale;
 use crate::hand_back;
 use crate::hand_back::HandBackHook;
 use crate::hand_back::HandedBack;
-use crate::intake::Intake;
-use crate::intake::Stage;
 use crate::plane::DataPlane;
 use crate::plane::Limits;
 use crate::report::ShutdownReport;
@@ -70,12 +68,7 @@ struct Inner {
     root: Arc<Root>,
     actor: OnceCell<ActorRef<Nothing>>,
     directory: DashMap<String, Arc<dyn AnyCommunity>>,
-    /// The runtime in which the first community was made, and in which everything runs.
-    runtime: OnceLock<Handle>,
-    /// The report of the shutdown, once one has begun.
-    closing: OnceLock<watch::Receiver<Option<ShutdownReport>>>,
-    cut_short: Notify,
-    intake: Intake,
+    finale: Finale,
 }
 
 impl fmt::Debug for Ecosystem {
@@ -102,10 +95,7 @@ impl Ecosystem {
             root: Arc::new(root),
             actor: OnceCell::new(),
             directory: DashMap::new(),
-            runtime: OnceLock::new(),
-            closing: OnceLock::new(),
-            cut_short: Notify::new(),
-            intake: Intake::new(),
+            finale: Finale::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -193,17 +183,15 @@ impl Ecosystem {
     }
 
     async fn end(&self, deadline: Duration, cut_short: impl Future<Output = ()>) -> ShutdownReport {
-        let mut report = self.inner.closing.get_or_init(|| self.inner.begin_to_close(deadline)).clone();
-        let over = async {
-            // If the runtime goes away in the middle, or we fail, there is no report.
-            let report = report.wait_for(Option::is_some).await.ok().and_then(|report| report.clone());
-            report.unwrap_or_else(ShutdownReport::of_failure)
-        };
-        let mut over = pin!(over);
+        let finale = &self.inner.finale;
+        if let Some(closer) = finale.begin() {
+            self.inner.close(deadline, closer);
+        }
+        let mut over = pin!(finale.over());
         tokio::select! {
             biased;
             report = &mut over => return report,
-            () = cut_short => self.inner.cut_short.notify_one(),
+            () = cut_short => finale.cut_short(),
         }
         over.await
     }
@@ -224,33 +212,20 @@ impl Inner {
         communities
     }
 
-    /// Begins the shutdown, in a task of its own: whoever asked for it may not stay to see its end.
-    fn begin_to_close(self: &Arc<Self>, deadline: Duration) -> watch::Receiver<Option<ShutdownReport>> {
-        let (report, over) = watch::channel(None);
-        match self.runtime.get() {
-            None => {
-                // No community was ever made, so there is nothing to end.
-                self.intake.close_to(Stage::Closed);
-                let _ = report.send(Some(ShutdownReport::of_nothing()));
+    /// Closes everything, in a task of its own: whoever asked for it may not stay to see its end.
+    fn close(self: &Arc<Self>, deadline: Duration, closer: Closer) {
+        let Some(runtime) = self.root.runtime.get() else {
+            // No community was ever made, so there is nothing to end.
+            return closer.report(ShutdownReport::of_nothing());
+        };
+        let inner = Arc::clone(self);
+        runtime.spawn(async move {
+            let closed = shutdown::close_all(&inner.root, inner.communities(), deadline, &inner.finale).await;
+            if let Some(actor) = inner.actor.get() {
+                actor.stop(Some("the ecosystem was shut down".to_owned()));
             }
-            Some(runtime) => {
-                self.intake.close_to(Stage::Closed);
-                let inner = Arc::clone(self);
-                runtime.spawn(async move {
-                    let closed =
-                        shutdown::close(&inner.root, inner.communities(), deadline, &inner.cut_short).await;
-                    if let Some(actor) = inner.actor.get() {
-                        actor.stop(Some("the ecosystem was shut down".to_owned()));
-                    }
-                    let _ = report.send(Some(closed));
-                });
-            }
-        }
-        over
-    }
-
-    fn takes_communities(&self) -> bool {
-        self.intake.stage() == Stage::Open
+            closer.report(closed);
+        });
     }
 }
 
@@ -263,7 +238,7 @@ impl Watched for Inner {
     }
 
     fn is_over(&self) -> bool {
-        self.closing.get().is_some_and(|report| report.borrow().is_some())
+        self.finale.is_over()
     }
 }
 
@@ -365,28 +340,46 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
             return Err(CommunityError::Invalid(complaint));
         }
         let inner = &ecosystem.inner;
-        inner.runtime.get_or_init(|| runtime);
+        if inner.finale.has_begun() {
+            return Err(CommunityError::ShutDown);
+        }
+        inner.root.runtime.get_or_init(|| runtime);
         let root_actor = inner.actor.get_or_try_init(|| start(inner)).await?;
         let plane = Arc::new(DataPlane::new(&name, Arc::clone(&inner.root), limits, overflow));
-        let community = Community { control: Arc::new(Control::new(plane, hand_back)) };
-        match inner.directory.entry(name.clone()) {
-            _ if !inner.takes_communities() => return Err(CommunityError::ShutDown),
-            Entry::Occupied(_) => return Err(CommunityError::NameTaken { name }),
+        let control = Arc::new(Control::new(plane, hand_back, leave(inner, &name)));
+        let (actor, arguments) = (CommunityActor(PhantomData), Arc::clone(&control));
+        let spawned = Actor::spawn_linked(None, actor, arguments, root_actor.get_cell()).await;
+        let actor = match spawned {
+            Ok((actor, _)) => actor,
+            // The root has ended meanwhile, and supervises nobody any more.
+            Err(_) if inner.finale.has_begun() => return Err(CommunityError::ShutDown),
+            Err(error) => return Err(CommunityError::Spawn { why: error.to_string() }),
+        };
+        control.set_supervisor(actor.get_cell());
+        let community = Community { control };
+        // Not before it has its actors: whoever finds it may end it.
+        let refused = match inner.directory.entry(name.clone()) {
+            // Looked at under the lock of the entry: the shutdown lists what is there after it has begun.
+            _ if inner.finale.has_begun() => CommunityError::ShutDown,
+            Entry::Occupied(_) => CommunityError::NameTaken { name },
             Entry::Vacant(vacant) => {
                 vacant.insert(Arc::new(community.clone()));
+                return Ok(community);
             }
-        }
-        let actor = CommunityActor(PhantomData);
-        let arguments = Arc::clone(&community.control);
-        let spawned = Actor::spawn_linked(None, actor, arguments, root_actor.get_cell()).await;
-        match spawned {
-            Ok(_) => Ok(community),
-            Err(error) => {
-                inner.directory.remove(&name);
-                Err(CommunityError::Spawn { why: error.to_string() })
-            }
-        }
+        };
+        actor.stop(Some(refused.to_string()));
+        Err(refused)
     }
+}
+
+/// How this community leaves its ecosystem. Weak, since the ecosystem holds the community.
+fn leave(inner: &Arc<Inner>, name: &str) -> Leave {
+    let (inner, name) = (Arc::downgrade(inner), name.to_owned());
+    Box::new(move || {
+        if let Some(inner) = inner.upgrade() {
+            inner.directory.remove(&name);
+        }
+    })
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for CommunityBuilder<J, O> {

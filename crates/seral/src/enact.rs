@@ -318,14 +318,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     fn mailbox(&self, pool: PoolId) -> Mailbox<Envelope<J, O>> {
         // Weak, since the data plane holds the table, the table the pool, and the pool this mailbox.
         let plane = Arc::downgrade(self.plane());
-        let root = Arc::clone(&self.plane().root);
+        let stir = Arc::clone(&self.plane().stir);
         Mailbox::new(self.plane().limits.mailbox, move |notice| match notice {
             Notice::Drained | Notice::Revived => {
                 if let Some(plane) = plane.upgrade() {
                     plane.tell_dispatcher(News::DrainedOrRevived(pool));
                 }
             }
-            Notice::Quiet => root.stir(),
+            Notice::Quiet => stir.tell(),
         })
     }
 

@@ -14,6 +14,8 @@ pub(crate) enum Stage {
     Open,
     /// Only workers of the ecosystem may: the jobs they run may need it to finish.
     WorkersOnly,
+    /// Only workers of this community may, for the same reason: it ends alone, and the others go on.
+    OwnWorkersOnly,
     /// Nobody may, and what is not running is handed back.
     Closed,
 }
@@ -33,6 +35,7 @@ impl Intake {
         match self.stage.load(Ordering::Acquire) {
             0 => Stage::Open,
             1 => Stage::WorkersOnly,
+            2 => Stage::OwnWorkersOnly,
             _ => Stage::Closed,
         }
     }

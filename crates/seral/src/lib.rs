@@ -28,6 +28,8 @@
 //! | `letter_view` | dead letters as plain data |
 //! | [`hand_back`] | jobs that come back to the application at the end |
 //! | `ring` | workers that wait for room in other communities, and the rings that they must not close |
+//! | [`report`] | what a shutdown came to |
+//! | `finale` | an end that begins once, and whose report everybody gets |
 //! | `root` | what all communities of an ecosystem share |
 //! | `intake` | who may send: everybody, workers only, nobody |
 //! | `routes` | the published routing table |
@@ -70,8 +72,7 @@
 //! | [`choices`] | pins, rules, and moves: where some jobs go, whatever the shares say |
 //! | `run_now` | delayed jobs that are run before their time |
 //! | `closing` | the end of a community, step by step |
-//! | [`report`] | what a shutdown came to |
-//! | `shutdown` | the end of an ecosystem: stop accepting, finish, hand back, close |
+//! | `shutdown` | the end of an ecosystem, or of one community: stop accepting, finish, hand back, close |
 //! | [`signal`] | signals that ask the process to end |
 //! | [`ecosystem`] | the root of everything, and its end ★ |
 
@@ -99,6 +100,8 @@ pub mod dead_letter;
 mod letter_view;
 pub mod hand_back;
 mod ring;
+pub mod report;
+mod finale;
 mod root;
 mod intake;
 mod routes;
@@ -144,7 +147,6 @@ pub mod community;
 pub mod choices;
 mod run_now;
 mod closing;
-pub mod report;
 mod shutdown;
 pub mod signal;
 pub mod ecosystem;

@@ -46,6 +46,7 @@ use crate::intake::Intake;
 use crate::job::Envelope;
 use crate::pool_handle::PoolHandle;
 use crate::root::Root;
+use crate::root::Stir;
 use crate::routes::Routes;
 
 /// The limits of a community. Each has a default, with its reason where it is set.
@@ -114,6 +115,7 @@ pub(crate) struct DataPlane<J, O> {
     pub(crate) name: Arc<str>,
     pub(crate) place: Place,
     pub(crate) root: Arc<Root>,
+    pub(crate) stir: Arc<Stir>,
     pub(crate) limits: Limits,
     pub(crate) intake: Intake,
     pub(crate) routes: Routes<Arc<PoolHandle<J, O>>>,
@@ -158,7 +160,7 @@ pub(crate) struct Counters {
 pub(crate) struct Moving<'a> {
     count: &'a AtomicUsize,
     moves: &'a AtomicU64,
-    root: &'a Root,
+    stir: &'a Stir,
     jobs: usize,
 }
 
@@ -167,7 +169,7 @@ impl Drop for Moving<'_> {
         // The arrival is a move of its own: who looked at the place before, and at this count after, must look again.
         self.moves.fetch_add(1, SeqCst);
         self.count.fetch_sub(self.jobs, SeqCst);
-        self.root.stir();
+        self.stir.tell();
     }
 }
 
@@ -182,6 +184,7 @@ impl<J, O> DataPlane<J, O> {
         Self {
             name: name.into(),
             place: Place::new(),
+            stir: Arc::new(Stir::new(Arc::clone(&root))),
             root,
             limits,
             intake: Intake::new(),
@@ -262,7 +265,7 @@ impl<J, O> DataPlane<J, O> {
     pub(crate) fn moving(&self, jobs: usize) -> Moving<'_> {
         self.moving.fetch_add(jobs, SeqCst);
         self.moves.fetch_add(1, SeqCst);
-        Moving { count: &self.moving, moves: &self.moves, root: &self.root, jobs }
+        Moving { count: &self.moving, moves: &self.moves, stir: &self.stir, jobs }
     }
 
     /// How many jobs are on the move.

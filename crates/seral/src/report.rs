@@ -13,7 +13,7 @@ pub enum ShutdownEnd {
     Finished,
     /// The deadline passed first; the rest was handed back.
     Deadline,
-    /// A second signal cut it short; the rest was handed back.
+    /// A second signal cut it short, or, of a community that ended by itself, the shutdown of its ecosystem; the rest was handed back.
     CutShort,
     /// The shutdown failed, or its runtime ended in the middle of it: nothing is known of the rest.
     Interrupted,
@@ -79,6 +79,20 @@ impl ShutdownReport {
     /// The report of an ecosystem in which nothing ever ran.
     pub(crate) fn of_nothing() -> Self {
         Self { end: ShutdownEnd::Finished, took: Duration::ZERO, communities: Vec::new() }
+    }
+
+    /// The part of one community.
+    pub(crate) fn of_one(&self, community: CommunityReport) -> Self {
+        Self { end: self.end, took: self.took, communities: vec![community] }
+    }
+
+    /// Adds what a community came to that ended by itself.
+    pub(crate) fn add(&mut self, name: String, other: Self) {
+        if self.end == ShutdownEnd::Finished {
+            self.end = other.end;
+        }
+        let of_other = other.communities.into_iter().next();
+        self.communities.push(of_other.unwrap_or_else(|| CommunityReport::of_failure(name)));
     }
 
     /// Whether nothing was lost: all jobs were finished or taken by a hook, none still runs, and all workers have closed.

@@ -1,9 +1,11 @@
 //! What all communities of one ecosystem share.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -20,11 +22,12 @@ pub(crate) struct Root {
     pub(crate) events: EventSink,
     pub(crate) directory: Directory,
     pub(crate) rings: Rings,
-    /// Something was finished: whoever waits for everything to be finished should look again. Told while it closes.
+    /// The runtime in which the first community was made, and in which everything runs.
+    pub(crate) runtime: OnceLock<Handle>,
+    /// Something was finished in a community that closes. There may be several who wait for that, so each registers before it looks.
     pub(crate) stirred: Notify,
     /// What all chance comes from, in a simulation.
     pub(crate) seed: Option<u64>,
-    is_closing: AtomicBool,
 }
 
 impl Root {
@@ -45,10 +48,22 @@ impl Root {
             events: EventSink::new(),
             directory: Directory::default(),
             rings: Rings::default(),
+            runtime: OnceLock::new(),
             stirred: Notify::new(),
             seed,
-            is_closing: AtomicBool::new(false),
         }
+    }
+}
+
+/// How a community tells that something was finished. It does so while it closes, and not before: nobody pays for the end of another.
+pub(crate) struct Stir {
+    root: Arc<Root>,
+    is_closing: AtomicBool,
+}
+
+impl Stir {
+    pub(crate) fn new(root: Arc<Root>) -> Self {
+        Self { root, is_closing: AtomicBool::new(false) }
     }
 
     /// From now on it is told when something is finished. Called before the first look at whether all is.
@@ -58,9 +73,9 @@ impl Root {
 
     /// Something was finished. Looked at after that was written, as the closing side looks for that after it has set its mark: so one of the two
     /// sees the other, and a busy mailbox that runs empty again and again tells nobody.
-    pub(crate) fn stir(&self) {
+    pub(crate) fn tell(&self) {
         if self.is_closing.load(SeqCst) {
-            self.stirred.notify_one();
+            self.root.stirred.notify_waiters();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The end of an ecosystem: stop accepting, finish, hand back, close.
+//! The end of an ecosystem, or of one community of it: stop accepting, finish, hand back, close.
 
 use std::cmp::Reverse;
 use std::pin::pin;
@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seral_core::time::Time;
-use tokio::sync::Notify;
 
 use crate::closing::AnyCommunity;
+use crate::community::Community;
 use crate::desk::Urge;
+use crate::finale::Closer;
+use crate::finale::Finale;
 use crate::intake::Stage;
 use crate::report::CommunityReport;
 use crate::report::ShutdownEnd;
@@ -22,52 +24,115 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A community of any type, with its name.
 pub(crate) type Named = (String, Arc<dyn AnyCommunity>);
 
-/// Stop accepting, finish, hand back, close.
-pub(crate) async fn close(
+/// Closes all communities of an ecosystem. Those that end already by themselves are waited for, and are part of the report.
+pub(crate) async fn close_all(
     root: &Root,
     communities: Vec<Named>,
     deadline: Duration,
-    cut_short: &Notify,
+    finale: &Finale,
 ) -> ShutdownReport {
-    root.set_closing();
+    let began = root.clock.now();
+    let (mut ours, mut closers, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, community) in communities {
+        match community.finale().begin() {
+            Some(closer) => {
+                community.close_to(Stage::WorkersOnly);
+                closers.push(closer);
+                ours.push((name, community));
+            }
+            None => others.push((name, community)),
+        }
+    }
+    let mut report = close(root, ours, &others, deadline, finale).await;
+    for (closer, part) in closers.into_iter().zip(&report.communities) {
+        closer.report(report.of_one(part.clone()));
+    }
+    for (name, other) in others {
+        report.add(name, other.finale().over().await);
+    }
+    report.communities.sort_by(|a, b| a.name.cmp(&b.name));
+    report.took = root.clock.now().since(began);
+    report
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
+    /// Ends this community, while its ecosystem goes on.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let finale = &self.control.finale;
+        if let (Some(closer), Some(runtime)) = (finale.begin(), self.control.plane.root.runtime.get()) {
+            self.close_to(Stage::OwnWorkersOnly);
+            runtime.spawn(self.clone().end_alone(deadline, closer));
+        }
+        finale.over().await
+    }
+
+    async fn end_alone(self, deadline: Duration, closer: Closer) {
+        let control = Arc::clone(&self.control);
+        let root = &control.plane.root;
+        let ours: Vec<Named> = vec![(self.name().to_owned(), Arc::new(self))];
+        let report = close(root, ours, &[], deadline, &control.finale).await;
+        // Before anybody hears that it is over: its name is free then.
+        (control.leave)();
+        closer.report(report);
+        // The ecosystem may wait for this one among others.
+        root.stirred.notify_waiters();
+    }
+}
+
+/// Stop accepting, finish, hand back, close: these communities, of which the caller is the closer, and which take jobs from workers alone by now. What is
+/// unfinished in the `others`, which end by themselves, is waited for as well; but when our time is over, so is theirs.
+async fn close(
+    root: &Root,
+    ours: Vec<Named>,
+    others: &[Named],
+    deadline: Duration,
+    finale: &Finale,
+) -> ShutdownReport {
     let clock = root.clock.clone();
     let began = clock.now();
-    let done_before: Vec<u64> = communities.iter().map(|(_, it)| it.describe().done).collect();
-    for (_, community) in &communities {
-        community.close_to(Stage::WorkersOnly);
-    }
+    let until = began.after(deadline);
+    let done_before: Vec<u64> = ours.iter().map(|(_, it)| it.describe().done).collect();
+    let all = [&ours, others].concat();
 
     let end = tokio::select! {
         biased;
-        () = quiet(root, &communities, began.after(deadline)) => ShutdownEnd::Finished,
+        () = quiet(root, &all, until) => ShutdownEnd::Finished,
         () = tokio::time::sleep(deadline) => ShutdownEnd::Deadline,
-        () = cut_short.notified() => ShutdownEnd::CutShort,
+        () = finale.until_cut_short() => ShutdownEnd::CutShort,
     };
     if end == ShutdownEnd::Finished {
-        let time_left = began.after(deadline).since(clock.now());
+        let time_left = until.since(clock.now());
         tokio::select! {
             biased;
-            () = stop_in_stages(root, &communities, began.after(deadline)) => {}
+            () = stop_in_stages(root, &ours, others, until) => {}
             () = tokio::time::sleep(time_left.max(GRACE)) => {}
-            () = cut_short.notified() => {}
+            () = finale.until_cut_short() => {}
         }
     }
-    for (_, community) in &communities {
+    for (_, other) in others {
+        other.finale().cut_short();
+    }
+    for (_, community) in &ours {
         community.close_to(Stage::Closed);
         community.take_out_all();
     }
-    stop_workers(&communities, end).await;
-    all_arrived(root, &communities).await;
+    stop_workers(&ours, end).await;
+    all_arrived(root, &ours).await;
 
-    let communities = hand_back(communities, done_before).await;
+    let communities = hand_back(ours, done_before).await;
     ShutdownReport { end, took: clock.now().since(began), communities }
 }
 
 /// Waits until no job is on the move: where it arrives, it is taken note of.
 async fn all_arrived(root: &Root, communities: &[Named]) {
     let arrived = async {
-        while communities.iter().any(|(_, it)| it.has_moving()) {
-            root.stirred.notified().await;
+        loop {
+            let mut stirred = pin!(root.stirred.notified());
+            stirred.as_mut().enable();
+            if !communities.iter().any(|(_, it)| it.has_moving()) {
+                return;
+            }
+            stirred.await;
         }
     };
     // Moving takes microseconds; a second is for a machine that is at its limits.
@@ -94,16 +159,20 @@ async fn quiet(root: &Root, communities: &[Named], until: Time) {
 }
 
 /// Lets the workers close cleanly, one community after the other, the one that was made last first: its workers may hold the handles of those that
-/// were made before it, and send them something still as they stop.
-async fn stop_in_stages(root: &Root, communities: &[Named], until: Time) {
-    let mut stages: Vec<_> = communities.iter().map(|(_, community)| community).collect();
+/// were made before it, and send them something still as they stop. So may those of the `others`.
+async fn stop_in_stages(root: &Root, ours: &[Named], others: &[Named], until: Time) {
+    for (_, other) in others {
+        other.finale().over().await;
+    }
+    quiet(root, ours, until).await;
+    let mut stages: Vec<_> = ours.iter().map(|(_, community)| community).collect();
     stages.sort_by_key(|community| Reverse(community.place()));
     for stage in stages {
         // What is delayed for longer is taken out now: a job that names its version would hold its workers.
         stage.close_to(Stage::Closed);
         stage.take_out_all();
         stage.stop().await;
-        quiet(root, communities, until).await;
+        quiet(root, ours, until).await;
     }
 }
 
@@ -134,6 +203,7 @@ async fn hand_back(communities: Vec<Named>, done_before: Vec<u64>) -> Vec<Commun
             let handed = community.hand_back().await;
             community.forget_user_code();
             let view = community.describe();
+            community.end_actors().await;
             CommunityReport {
                 name,
                 finished: view.done.saturating_sub(done_before),
