@@ -123,6 +123,20 @@ impl Worker for Hand {
     }
 }
 
+/// Signals at these moments.
+pub(crate) struct Signals(pub(crate) tokio::time::Interval);
+
+impl futures_core::Stream for Signals {
+    type Item = ();
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        task: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<()>> {
+        self.0.poll_tick(task).map(|_| Some(()))
+    }
+}
+
 /// Ends a test that waits for ever. On paused time, time passes at once when nothing else can happen: a month is over when a test hangs, and
 /// never while it does anything.
 pub(crate) fn end_if_it_hangs() {

@@ -43,6 +43,8 @@ mod combinations;
 mod combinations_panic;
 mod endurance;
 mod shutdown;
+mod ending_one;
+mod ending_one_of_all;
 mod stages;
 mod simulation;
 mod stress;

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::kit::Act;
 use crate::kit::Floor;
 use crate::kit::Job;
+use crate::kit::Signals;
 use crate::kit::community;
 use crate::kit::job;
 use crate::kit::settle;
@@ -181,20 +182,6 @@ async fn run_until_shuts_down_at_the_first_signal_and_hands_back_at_the_second()
     let report = running.await.unwrap();
     assert_eq!((report.end, began.elapsed().as_secs()), (ShutdownEnd::Deadline, 26));
     assert_eq!(back.lock().len(), 2);
-}
-
-/// Signals at these moments.
-struct Signals(tokio::time::Interval);
-
-impl futures_core::Stream for Signals {
-    type Item = ();
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        task: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<()>> {
-        self.0.poll_tick(task).map(|_| Some(()))
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -373,7 +373,7 @@ pub enum End {
     Promoted,
     /// The candidate was left, for this reason.
     RolledBack(String),
-    /// A person ended it.
+    /// A person ended it, or its community has ended.
     Aborted,
     /// Another candidate took its place.
     Replaced,

@@ -68,7 +68,7 @@ pub enum FollowError {
 
 /// What follows directories.
 pub trait Follow<J, O>: sealed::Sealed {
-    /// Deploys what is in this directory, and what comes into it, until the [`Follower`] is dropped or the ecosystem is shut down.
+    /// Deploys what is in this directory, and what comes into it, until the [`Follower`] is dropped or the community is shut down, by itself or with its ecosystem.
     ///
     /// A file whose name ends in `.so` is deployed when it is complete: when it was renamed into the directory, or has been the same for a while. Several are
     /// deployed one after the other, the lowest version first, each with the plan of the directory. Versions are compared as those of packages are; of two that
@@ -120,7 +120,7 @@ fn refusal(path: PathBuf, why: ErrorKind) -> FollowError {
 
 /// A directory that is followed. Dropped, it is not followed any more; what was deployed stays, and a deploy that has begun is finished.
 ///
-/// It ends by itself when the ecosystem is shut down.
+/// It ends by itself when the community is shut down, or its ecosystem is.
 #[derive(Debug)]
 #[must_use = "the directory is followed until this is dropped"]
 pub struct Follower {

@@ -227,7 +227,7 @@ impl JobContext {
         self.facts.deadline.map(|deadline| deadline.since(self.host.now()))
     }
 
-    /// Whether the job is asked to end early: its sender cancelled it, or the ecosystem shuts down and its time is up. A job that ends now with
+    /// Whether the job is asked to end early: its sender cancelled it, or the ecosystem or the community shuts down and its time is up. A job that ends now with
     /// any [`Fault`](crate::Fault) is not tried again: it is cancelled, or, at the shutdown, handed back uncharged. One that ends with an output is
     /// done.
     pub fn is_cancelled(&self) -> bool {
@@ -245,7 +245,7 @@ impl JobContext {
     /// the job (it is lent, so in an atomic or a lock), and return [`Fault::snooze(Duration::ZERO)`](crate::Fault::snooze): the newest version goes on
     /// with it, uncharged. One that does not look runs to its end here.
     ///
-    /// Never so for a job that names this version, since no other may have it. Also so when the ecosystem shuts down and its time is up: a job that
+    /// Never so for a job that names this version, since no other may have it. Also so when the ecosystem or the community shuts down and its time is up: a job that
     /// makes room then is handed back with what has been done so far. It may be taken back, if the version becomes current again.
     ///
     /// ```

@@ -55,7 +55,7 @@ const ASK_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A handle to a community, cheap to clone. Jobs go in here; versions are deployed here.
 ///
-/// Dropping handles changes nothing: a community lives until its ecosystem is shut down.
+/// Dropping handles changes nothing: a community lives until it is [shut down](Self::shutdown), or its ecosystem is.
 pub struct Community<J, O> {
     pub(crate) control: Arc<Control<J, O, Message<J, O>>>,
 }
@@ -363,8 +363,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         self.control.state.lock().changes.list()
     }
 
-    /// Waits until the community takes no jobs from outside any more, since its ecosystem is being shut down: for what deploys by itself, and should
-    /// end then.
+    /// Waits until the community takes no jobs from outside any more, since it is being shut down, or its ecosystem is: for what deploys by itself, and
+    /// should end then.
     ///
     /// Cancel safe.
     pub async fn closed(&self) {

@@ -136,15 +136,18 @@ impl<J, O, M> Control<J, O, M> {
 
     /// Lets go of all code of the user: a worker that holds its own community would keep both alive for ever.
     pub(crate) fn forget_user_code(&self) {
-        let specs = {
+        let (specs, running, mut course) = {
             let mut state = self.state.lock();
             let specs = std::mem::take(&mut state.specs);
             let running: Vec<_> = state.pools.values_mut().map(|running| running.spec.take()).collect();
             (specs, running, state.course.take())
         };
+        if let Some(course) = &mut course {
+            course.end();
+        }
         let hook = self.hand_back.lock().take();
         // Outside of the locks: these are destructors of the user's.
-        drop_guarded((specs, hook));
+        drop_guarded((specs, running, course, hook));
         self.plane.dead.forget_hook();
     }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use seral_core::id::PoolId;
 use seral_core::id::Version;
+use seral_core::rollout::Action;
+use seral_core::rollout::End;
 use seral_core::rollout::Note;
 use seral_core::rollout::Plan;
 use seral_core::rollout::Rollout;
@@ -32,6 +34,17 @@ pub(crate) struct Course {
     pub(crate) watch_for: Option<Duration>,
     /// What was told. Also tells one course from another.
     pub(crate) log: Arc<Log>,
+}
+
+impl Course {
+    /// Its community has ended, and with it the rollout: nobody waits for it any longer.
+    pub(crate) fn end(&mut self) {
+        for action in self.machine.end(End::Aborted) {
+            if let Action::Tell(note) = action {
+                self.log.tell(note);
+            }
+        }
+    }
 }
 
 /// What a deploy brings with it that is to be rolled out step by step.

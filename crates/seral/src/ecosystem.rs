@@ -106,7 +106,7 @@ impl Ecosystem {
     }
 
     /// Makes a community of workers that take `J` and give `O`. Await it to make it; settings come first:
-    /// `shop.community::<Order, Receipt>("orders").mailbox(1_000).await`.
+    /// `shop.community::<Order, Receipt>("orders").mailbox(1_000).await`. It lives until it is [shut down](Community::shutdown), or all are.
     pub fn community<J, O>(&self, name: &str) -> CommunityBuilder<J, O> {
         CommunityBuilder {
             ecosystem: self.clone(),
@@ -118,7 +118,7 @@ impl Ecosystem {
         }
     }
 
-    /// The handle of a community that exists.
+    /// The handle of a community that exists. One that has been shut down does not.
     ///
     /// # Errors
     ///
@@ -175,7 +175,8 @@ impl Ecosystem {
     ///
     /// What is not finished by the deadline is handed back, uncharged: waiting jobs at once; running jobs are asked to end, have a second for
     /// it, and are then dropped at their next `await`. Delayed jobs that are not due before the deadline, and dead letters, are handed back as
-    /// well. Shutting down again gives the same report; the first deadline holds.
+    /// well. Shutting down again gives the same report; the first deadline holds. A community that is being [shut down](Community::shutdown) by itself
+    /// is waited for with the others.
     ///
     /// Cancel safe: once begun, the shutdown goes on though nobody waits for it.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
@@ -322,8 +323,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
         self
     }
 
-    /// What to do with jobs that are not done when the ecosystem shuts down, and with dead letters: store them, and submit them again after
-    /// the start. The hook has 3 s. Default = none: they are reported, and gone.
+    /// What to do with jobs that are not done when the ecosystem or the community shuts down, and with dead letters: store them, and submit them again
+    /// after the start. The hook has 3 s. Default = none: they are reported, and gone.
     pub fn hand_back<F, Fut>(mut self, take: F) -> Self
     where
         F: Fn(Vec<HandedBack<J>>) -> Fut + Send + Sync + 'static,
@@ -426,5 +427,32 @@ impl Actor for EcosystemActor {
             tracing::error!(target: "seral", %error, "a community failed");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seral_worker::JobContext;
+
+    use super::*;
+    use crate::pool::Pool;
+
+    /// What the user's code does not hold, and so no test from outside sees.
+    #[tokio::test(start_paused = true)]
+    async fn a_community_that_has_ended_is_gone_with_its_last_handle() {
+        let shop = Ecosystem::new("shop");
+        let orders = shop.community::<u8, u8>("orders").await.unwrap();
+        let pool = || Pool::of_fn(2, |n: u8, _: JobContext| async move { Ok(n) });
+        orders.deploy("1", pool().build("1")).await.unwrap();
+        orders.deploy("2", pool().build("2")).await.unwrap();
+        orders.submit(1).key("k").await.unwrap().await.unwrap();
+        assert!(orders.shutdown(Duration::from_secs(1)).await.is_clean());
+        let (control, plane) = (Arc::downgrade(&orders.control), Arc::downgrade(&orders.control.plane));
+        drop(orders);
+        // The last of its tasks have yet to let go.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((control.strong_count(), plane.strong_count()), (0, 0));
     }
 }

@@ -160,8 +160,8 @@ pub enum JobError {
     /// Its sender asked it to end, and it did.
     #[error("the job was cancelled")]
     Cancelled,
-    /// The ecosystem shut down first; the job went to the hand-back hook.
-    #[error("the ecosystem shut down before the job was done; the job was handed back")]
+    /// The ecosystem or the community shut down first; the job went to the hand-back hook.
+    #[error("the community shut down before the job was done; the job was handed back")]
     HandedBack,
     /// The runtime went away with the job in it.
     #[error("the runtime ended before the job was done")]

@@ -1,4 +1,4 @@
-//! Jobs that come back to the application when the ecosystem shuts down before they are done.
+//! Jobs that come back to the application when their ecosystem or their community shuts down before they are done.
 
 use std::fmt;
 use std::future::Future;
@@ -25,7 +25,7 @@ pub enum HandBackReason {
     DeadLetter(String),
 }
 
-/// A job that was not done when the ecosystem shut down. Store it, and submit it again after the start.
+/// A job that was not done when its ecosystem or its community shut down. Store it, and submit it again after the start.
 pub struct HandedBack<J> {
     /// The job.
     pub job: J,

@@ -56,7 +56,48 @@ pub(crate) async fn close_all(
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
-    /// Ends this community, while its ecosystem goes on.
+    /// Ends this community, and lets the others of its ecosystem go on: refuses jobs, lets all admitted jobs finish, and lets the workers close cleanly. The
+    /// report is as that of [`Ecosystem::shutdown`](crate::Ecosystem::shutdown), with this community alone in it.
+    ///
+    /// From the first poll on, a job from outside, or from a worker of another community, comes back as [`SendError::Closed`](crate::error::SendError::Closed);
+    /// its own workers may still send to it until it is quiet. What is not finished by the deadline is handed back, uncharged: waiting jobs at
+    /// once; running jobs are asked to end, have a second for it, and are then dropped at their next `await`. Delayed jobs that are not due before the deadline, and
+    /// dead letters, are handed back as well. The deadline has no default; [`SHUTDOWN_DEADLINE`](crate::ecosystem::SHUTDOWN_DEADLINE) is what
+    /// [`run_until`](crate::Ecosystem::run_until) takes. `Duration::ZERO` hands back at once what is not finished.
+    ///
+    /// When this is ready, its name is free for another community, and its workers are gone, but for those that the report says are still there. Verbs
+    /// are answered with `Interrupted`, and a rollout in progress is aborted. Handles that are left see what became of the jobs, and can do nothing.
+    ///
+    /// Shutting down again gives the same report; the first deadline holds. If the ecosystem is shut down meanwhile, that waits for this community too, and cuts it
+    /// short when its own deadline has passed; if it was before, this is ready when that is, with this community's part of the report.
+    ///
+    /// A worker of this same community should spawn this and not await it: its job would wait for its own end, and is handed back after the deadline.
+    ///
+    /// Cancel safe: once begun, the shutdown goes on though nobody waits for it.
+    ///
+    /// ```
+    /// use seral::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shop = Ecosystem::new("shop");
+    /// let tenant = shop.community::<u32, u32>("tenant-7").await?;
+    /// tenant.deploy("1.0.0", Pool::of_fn(2, |n: u32, _: JobContext| async move { Ok(n + 1) })).await?;
+    /// let job = tenant.submit(41).await?;
+    ///
+    /// // The tenant has left: what it had sent is finished, and nothing of it stays.
+    /// let report = tenant.shutdown(Duration::from_secs(25)).await;
+    /// assert!(report.is_clean());
+    /// assert_eq!(job.await?, 42);
+    /// assert!(tenant.send(1).await.is_err());
+    ///
+    /// // Another of that name is a new one.
+    /// let tenant = shop.community::<u32, u32>("tenant-7").await?;
+    /// assert_eq!(tenant.describe().done, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let finale = &self.control.finale;
         if let (Some(closer), Some(runtime)) = (finale.begin(), self.control.plane.root.runtime.get()) {
