@@ -295,6 +295,29 @@ async fn an_actor_that_panics_in_the_middle_holds_nothing_up() {
     }
 }
 
+/// In the second of grace.
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_panics_when_the_time_is_over_holds_nothing_up() {
+    crate::kit::hush();
+    for panic in [fault::panic_dispatcher, fault::panic_pool, fault::kill_worker] {
+        let (shop, orders, _floor) = community(2).await;
+        let job = orders.submit(job(1, Act::WaitForGate)).await.unwrap();
+        settle().await;
+        let ending = end(&orders, Duration::ZERO);
+        tokio::time::sleep(SECOND / 2).await;
+        panic(&orders);
+        let report = ending.await.unwrap();
+        assert!(report.took <= SECOND, "{report}");
+        assert_eq!(
+            (report.communities[0].handed_back, report.communities[0].still_there),
+            (1, 0),
+            "{report}"
+        );
+        assert_eq!(job.await, Err(JobError::HandedBack));
+        assert!(shop.find::<Job, u64>("orders").is_err() && shop.heartbeats().is_empty());
+    }
+}
+
 /// It waits for itself. The deadline ends that.
 #[tokio::test(start_paused = true)]
 async fn its_own_worker_may_begin_it_and_waits_for_it_until_the_deadline_at_most() {
@@ -408,7 +431,7 @@ async fn a_job_that_blocks_its_thread_is_reported_and_leaves_nothing_once_it_let
     shop.community::<u8, ()>("orders").await.unwrap().shutdown(MINUTE).await;
     orders.drained("1").await.unwrap();
     release.send(()).unwrap();
-    job.await.unwrap_err();
+    job.await.unwrap();
     drop(orders);
     while Arc::strong_count(&held) > 1 || !shop.heartbeats().is_empty() {
         tokio::task::yield_now().await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,6 +14,7 @@ use seral::ShutdownReport;
 use seral::error::JobError;
 use seral::error::SendError;
 use seral::prelude::*;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -77,16 +79,63 @@ async fn all_wait_for_the_one_that_ends_already_and_have_it_in_their_report() {
 
 #[tokio::test(start_paused = true)]
 async fn when_the_time_of_all_is_over_so_is_that_of_the_one() {
-    let (shop, orders, _mail, _floor) = two().await;
+    let (shop, _orders, mail, floor) = two().await;
     let began = Instant::now();
-    let one = end(&orders, MINUTE * 60);
+    let one = end(&mail, MINUTE * 60);
     settle().await;
+    // There is nothing else that is waited for.
+    floor.open(1);
     let all = shop.shutdown(SECOND * 10).await;
     assert_eq!((all.end, began.elapsed().as_secs()), (ShutdownEnd::Deadline, 11));
     let one = one.await.unwrap();
     assert_eq!(one.end, ShutdownEnd::CutShort);
-    assert_eq!((all.communities[1].handed_back, &all.communities[1]), (1, &one.communities[0]));
+    assert_eq!((all.communities[0].handed_back, &all.communities[0]), (1, &one.communities[0]));
     assert!(all.is_clean(), "{all}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_end_at_a_time_each_hears_of_its_own_jobs() {
+    let (shop, orders, mail, floor) = two().await;
+    let first = end(&mail, MINUTE);
+    settle().await;
+    let second = end(&orders, MINUTE);
+    settle().await;
+    floor.open(1);
+    let second = second.await.unwrap();
+    assert!(second.end == ShutdownEnd::Finished && second.took < SECOND, "{second}");
+    floor.open(1);
+    let first = first.await.unwrap();
+    assert!(first.end == ShutdownEnd::Finished && first.took < SECOND, "{first}");
+    assert!(shop.describe().communities.is_empty());
+}
+
+/// Real time, since blocking a thread is what it is about.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_job_of_the_one_that_blocks_its_thread_holds_all_up_as_little_as_the_one() {
+    let shop = Ecosystem::new("shop");
+    let begun = Arc::new(Notify::new());
+    let (release, blocked) = mpsc::channel::<()>();
+    let one = shop.community::<u8, ()>("one").await.unwrap();
+    let (blocked, begins) = (Mutex::new(blocked), Arc::clone(&begun));
+    let process = move |_: u8, _: JobContext| {
+        begins.notify_one();
+        let _ = blocked.lock().recv_timeout(MINUTE);
+        async { Ok(()) }
+    };
+    one.deploy("1", Pool::of_fn(1, process)).await.unwrap();
+    one.send(1).await.unwrap();
+    begun.notified().await;
+    let ending = tokio::spawn({
+        let one = one.clone();
+        async move { one.shutdown(Duration::ZERO).await }
+    });
+    one.closed().await;
+    let all = shop.shutdown(MINUTE).await;
+    let one = ending.await.unwrap();
+    assert_eq!((all.end, all.communities[0].still_running), (ShutdownEnd::Deadline, 1), "{all}");
+    assert_eq!(all.communities, one.communities);
+    assert!(all.took < MINUTE / 2, "{all}");
+    release.send(()).unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -203,7 +203,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
                 pool.mailbox.unpin_away();
             }
         }
-        plane.stir.tell();
     }
 
     fn urge(&self, urge: Urge) {

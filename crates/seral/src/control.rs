@@ -151,12 +151,11 @@ impl<J, O, M> Control<J, O, M> {
         self.plane.dead.forget_hook();
     }
 
-    /// Ends the actors. A worker that blocks its thread is not waited for any more.
+    /// Ends the actors, with that of the community first, so that it starts none again. A worker that blocks its thread is not waited for any more.
     pub(crate) async fn end_actors(&self) {
         if let Some(supervisor) = self.supervisor.get() {
-            let why = || Some("the community has ended".to_owned());
-            supervisor.stop_children_and_wait(why(), Some(ACTORS_TIME)).await;
-            let _ = supervisor.stop_and_wait(why(), Some(ACTORS_TIME)).await;
+            let why = Some("the community has ended".to_owned());
+            let _ = supervisor.stop_and_wait(why, Some(ACTORS_TIME)).await;
         }
         self.state.lock().pools.values_mut().for_each(|running| running.actor = None);
         self.set_dispatcher(None);
