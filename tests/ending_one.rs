@@ -1,4 +1,8 @@
 //! A community ends by itself as all end together, and the others go on.
+//!
+//! Seen failing: workers of others let in, or its own turned away; closed at once, or to nobody; a name that is not freed, or too early; a second call that cuts
+//! it short; an end that is no task of its own; a deadline that is ignored; waiting jobs, or dead letters, left where they are; a dispatcher that is not told; a
+//! rollout that is not ended; actors or the user's code kept; pools that are waited for though their workers are blocked.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -1,4 +1,7 @@
-//! A community ends by itself, and its ecosystem ends before it has.
+//! A community ends by itself, and its ecosystem, or another community, ends before it has.
+//!
+//! Seen failing: the one not waited for, or not cut short; its jobs not counted, or for ever; its part missing, on either side; all finished though it was not; the
+//! others closed before its last words; one listener told of two; its end not told.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

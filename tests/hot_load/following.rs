@@ -11,10 +11,12 @@
 
 use std::fs;
 use std::fs::File;
+use std::future::Future;
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -25,6 +27,7 @@ use payload::Mood;
 use payload::Script;
 use payload::Task;
 use seral::BoxError;
+use seral::ShutdownReport;
 use seral::prelude::*;
 use seral::view::VersionState;
 use seral_loader::Directory;
@@ -364,6 +367,17 @@ async fn what_was_deployed_stays_when_the_follower_is_dropped_or_stopped() {
 
 #[tokio::test(start_paused = true)]
 async fn it_ends_with_the_ecosystem_and_does_not_hold_it_up() {
+    ends(|shop, _| Box::pin(async move { shop.shutdown(MINUTE).await })).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_ends_with_the_community_alone_and_does_not_hold_it_up() {
+    ends(|_, orders| Box::pin(async move { orders.shutdown(MINUTE).await })).await;
+}
+
+type Ending = Pin<Box<dyn Future<Output = ShutdownReport> + Send>>;
+
+async fn ends(shut_down: impl FnOnce(Ecosystem, Community<Task, String>) -> Ending) {
     let (shop, folder) = (Ecosystem::new("shop"), Folder::new());
     let orders = community(&shop).await;
     let gate = Arc::new(Notify::new());
@@ -390,7 +404,7 @@ async fn it_ends_with_the_ecosystem_and_does_not_hold_it_up() {
     assert!(told(&mut follower).await.starts_with("the rollout of version 1.1.0 has begun"));
     folder.put("1.2.0");
     time::resume();
-    let shutdown = tokio::spawn(async move { shop.shutdown(MINUTE).await });
+    let shutdown = tokio::spawn(shut_down(shop.clone(), orders.clone()));
     // Before the last job is done.
     assert_eq!(time::timeout(MINUTE / 2, follower.next()).await, Ok(None));
     gate.notify_one();

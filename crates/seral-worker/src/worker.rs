@@ -54,8 +54,8 @@ pub trait Worker: Send + 'static {
     /// Processes one job.
     ///
     /// Must not block the thread: other workers run on it. Code that blocks goes into [`JobContext::blocking`]. The future is dropped at its
-    /// next `await` if the job has a timeout and that is over; then the attempt counts as failed. It is also dropped if the ecosystem or the community shuts down and
-    /// its time is up; then the job is handed back.
+    /// next `await` if the job has a timeout and that is over; then the attempt counts as failed. It is also dropped if the ecosystem or the community shuts
+    /// down and its time is up; then the job is handed back.
     ///
     /// # Errors
     ///
