@@ -166,7 +166,7 @@ impl Worker for Hanging {
     }
 
     async fn stop(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -303,7 +303,7 @@ async fn send_until_closed(to: Community<u64, u64>, first: u64, fates: Fates) ->
             }
             Err(other) => panic!("job {number}: {other}"),
         }
-        if sent.len() % 64 == 0 {
+        if sent.len().is_multiple_of(64) {
             tokio::task::yield_now().await;
         }
     }
@@ -319,7 +319,9 @@ async fn send_until_closed(to: Community<u64, u64>, first: u64, fates: Fates) ->
 async fn noting(shop: &Ecosystem, name: &str, fates: &Fates) -> Community<u64, u64> {
     let kept = Arc::clone(fates);
     let hook = move |jobs: Vec<HandedBack<u64>>| {
-        jobs.iter().for_each(|back| note(&kept, back.job, "handed back"));
+        for back in jobs {
+            note(&kept, back.job, "handed back");
+        }
         std::future::ready(())
     };
     let community = shop.community::<u64, u64>(name).mailbox(100).hand_back(hook).await.unwrap();
@@ -327,7 +329,7 @@ async fn noting(shop: &Ecosystem, name: &str, fates: &Fates) -> Community<u64, u
     let process = move |number: u64, _: JobContext| {
         let done = Arc::clone(&done);
         async move {
-            if number % 11 == 0 {
+            if number.is_multiple_of(11) {
                 tokio::task::yield_now().await;
             }
             note(&done, number, "done");
@@ -348,7 +350,11 @@ async fn each_job_has_one_end_whoever_sends_meanwhile() {
         let send = {
             let (both, fates) = (both.clone(), Arc::clone(&fates));
             move |sender: u64| {
-                send_until_closed(both[usize::from(sender % 2 == 0)].clone(), sender, Arc::clone(&fates))
+                send_until_closed(
+                    both[usize::from(sender.is_multiple_of(2))].clone(),
+                    sender,
+                    Arc::clone(&fates),
+                )
             }
         };
         let from_third = send.clone();
