@@ -46,7 +46,7 @@ async fn a_worker_that_sends_to_itself_and_asks_itself_does_not_deadlock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_sends_many_jobs_to_itself_does_not_wait_for_room() {
+async fn a_worker_sends_many_jobs_to_itself_together_or_not_at_all() {
     end_if_it_hangs();
     let shop = Ecosystem::new("shop");
     let loops = shop.community::<u32, String>("loops").mailbox(1).await.unwrap();
@@ -57,14 +57,15 @@ async fn a_worker_that_sends_many_jobs_to_itself_does_not_wait_for_room() {
             if n > 0 {
                 return Ok(String::new());
             }
-            let mut jobs = 1..=5;
-            let stopped = own.send_all(&mut jobs).await.unwrap_err();
-            Ok(format!("{stopped:?}, {} left", jobs.count()))
+            let (mut too_many, mut enough) = (1..=3, 1..=2);
+            let stopped = own.send_all(&mut too_many).await.unwrap_err();
+            let sent = own.send_all(&mut enough).await.unwrap();
+            Ok(format!("{stopped:?}, {} left, {sent} sent", too_many.count()))
         }
     };
     loops.deploy("1", Pool::of_fn(1, process)).await.unwrap();
     let outcome = loops.ask(0).await.unwrap();
-    assert_eq!(outcome, "SendAllError { sent: 2, why: Full(..) }, 3 left");
+    assert_eq!(outcome, "SendAllError { sent: 0, why: Full(..) }, 3 left, 2 sent");
     assert!(shop.shutdown(MINUTE).await.is_clean());
 }
 

@@ -8,7 +8,6 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use seral::ShutdownEnd;
-use seral::error::SendError;
 use seral::prelude::*;
 use tokio::sync::Semaphore;
 
@@ -144,11 +143,12 @@ async fn the_one_who_would_close_a_ring_goes_up_to_twice_the_capacity() {
 async fn all_jobs_of_an_iterator_go_as_far_round_a_ring_as_one() {
     end_if_it_hangs();
     let said = both_full(|a| async move {
-        let mut jobs = 2..=5;
-        let stopped = a.send_all(&mut jobs).await.unwrap_err();
-        format!("{stopped:?}, {} left", jobs.count())
+        let (mut too_many, mut enough) = (2..=3, 2..=2);
+        let stopped = a.send_all(&mut too_many).await.unwrap_err();
+        let sent = a.send_all(&mut enough).await.unwrap();
+        format!("{stopped:?}, {} left, {sent} sent", too_many.count())
     });
-    assert_eq!(said.await, "SendAllError { sent: 1, why: Full(..) }, 3 left");
+    assert_eq!(said.await, "SendAllError { sent: 0, why: Full(..) }, 2 left, 1 sent");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Delayed jobs that are run before their time; and with that, answers that are given later, in another order.
 //!
-//! Seen failing: another job that is taken instead; a version that goes on waiting for it.
+//! Seen failing: another job that is taken instead; a version that goes on waiting for it; a place before
+//! those that wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ async fn a_delayed_job_runs_now_behind_those_that_wait_and_once() {
     let began = tokio::time::Instant::now();
     let delayed = orders.submit(job(1, Act::Do)).delay(HOUR).await.unwrap();
     let gate = orders.submit(job(2, Act::WaitForGate)).await.unwrap();
+    settle().await;
     let waits = orders.submit(job(3, Act::Do)).await.unwrap();
     settle().await;
     assert!(orders.run_now(delayed.id()));

@@ -21,6 +21,8 @@ pub enum Sender {
     /// From a worker that cannot wait for room: it makes that room itself, as it is of the same community, or others wait for it who do. So it is
     /// admitted up to twice the capacity.
     Inside,
+    /// Room was seen for it, and it must not wait: it is admitted, however many wait by now.
+    Promised,
 }
 
 /// Why a new job was not admitted.
@@ -52,6 +54,7 @@ impl Sender {
         match self {
             Self::Outside => capacity,
             Self::Inside => capacity.saturating_mul(2),
+            Self::Promised => usize::MAX,
         }
     }
 }

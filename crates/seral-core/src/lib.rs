@@ -24,6 +24,7 @@
 //! | [`mod@line`] | which waiting sender is woken |
 //! | [`waits`] | whether a worker waits in vain for room in another pool |
 //! | [`mailbox`] | who may send to a pool, who takes, whom to wake, when it is drained ★ |
+//! | `room` | (whether there is room in a mailbox) |
 //! | `closing` | (how a mailbox is closed, is kept warm, and ends) |
 //! | [`fence`] | which job of a key may go, and which wait |
 //! | [`delayed`] | which delayed jobs are due |
@@ -69,6 +70,7 @@ pub mod seats;
 pub mod line;
 pub mod waits;
 pub mod mailbox;
+mod room;
 mod closing;
 pub mod fence;
 pub mod delayed;

@@ -32,7 +32,6 @@ use crate::limit::Quota;
 use crate::line::Line;
 use crate::queue::Queue;
 use crate::seats::Seats;
-use crate::waits::Prospect;
 
 pub use crate::counts::Counts;
 pub use crate::end::Drained;
@@ -57,14 +56,14 @@ pub struct Mailbox<T, W> {
     pub(crate) gate: Gate,
     halted: bool,
     pub(crate) end: End,
-    capacity: usize,
+    pub(crate) capacity: usize,
     admitted: u64,
-    held: usize,
-    leased: usize,
-    seats: Seats<W>,
-    queue: Queue<T>,
+    pub(crate) held: usize,
+    pub(crate) leased: usize,
+    pub(crate) seats: Seats<W>,
+    pub(crate) queue: Queue<T>,
 
-    in_transit: usize,
+    pub(crate) in_transit: usize,
     pub(crate) pins_away: usize,
     /// Those of them that are no jobs: somebody decides, and nobody needs to hear of it.
     pub(crate) detained: usize,
@@ -153,18 +152,6 @@ impl<T: Queued, W> Mailbox<T, W> {
                 None
             }
         }
-    }
-
-    /// Whether a new job would be admitted now.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`] when it would not.
-    pub fn has_room(&self, from: Sender, pinned: bool) -> Result<(), Refusal> {
-        if !self.gate.lets_through(pinned) {
-            self.limit_allows()?;
-        }
-        if self.is_full(from) { Err(Refusal::Full) } else { Ok(()) }
     }
 
     /// Registers a sender that found no room. One that was woken and found none again keeps its place with its `ticket`.
@@ -397,11 +384,6 @@ impl<T: Queued, W> Mailbox<T, W> {
         self.queue.is_empty() && self.leased + self.in_transit == 0
     }
 
-    /// What somebody sees who waits for room.
-    pub fn prospect(&self) -> Prospect {
-        Prospect { workers: self.seats.occupied(), lets_in: self.lets_senders_in() }
-    }
-
     /// Its counts.
     pub fn counts(&self) -> Counts {
         Counts {
@@ -427,32 +409,9 @@ impl<T: Queued, W> Mailbox<T, W> {
 
     // ---- leaves ----------------------------------------------------------------------------------------------------
 
-    fn used(&self) -> usize {
-        self.queue.len() + self.held
-    }
-
-    fn is_full(&self, from: Sender) -> bool {
-        self.used() >= from.limit(self.capacity)
-    }
-
-    /// Whether a job comes in that does not name this version and that the gate does not let through at once.
-    #[cold]
-    fn limit_allows(&self) -> Result<(), Refusal> {
-        if self.gate != Gate::Limited {
-            return Err(Refusal::Gate);
-        }
-        let unfinished = self.used() + self.leased + self.in_transit;
-        if self.quota.allows_one_more(unfinished) { Ok(()) } else { Err(Refusal::Enough) }
-    }
-
     /// One idle worker, if there is something to take and no wake-up is on its way.
     fn worker_to_wake(&mut self) -> Option<W> {
         if self.halted || self.queue.is_empty() { None } else { self.seats.wake_one() }
-    }
-
-    /// Whether waiting senders are woken: not before the mailbox is half empty, which would wake one for each job taken.
-    fn lets_senders_in(&self) -> bool {
-        self.used() <= self.capacity / 2
     }
 
     /// Wakes as many waiting senders as there is room for.

@@ -162,11 +162,11 @@ impl<J, O> DataPlane<J, O> {
         Ok(())
     }
 
-    /// Admits a new job that is in hand and must not wait, as far as a worker may go: up to twice the capacity.
-    pub(crate) fn admit_in_hand(&self, mut job: Envelope<J, O>) -> Result<(), NotNow<J, O>> {
+    /// Admits a new job that is in hand and must not wait, where it is full as far as this sender may go.
+    pub(crate) fn admit_in_hand(&self, mut job: Envelope<J, O>, from: Sender) -> Result<(), NotNow<J, O>> {
         loop {
             job = match self.try_admit(job) {
-                Err((back, Obstacle::Full(pool))) => match self.admit_at(&pool, back, Sender::Inside) {
+                Err((back, Obstacle::Full(pool))) => match self.admit_at(&pool, back, from) {
                     Err((back, Refusal::Full)) => return Err((back, Obstacle::Full(pool))),
                     Err((back, _)) => back,
                     Ok(()) => return Ok(()),
@@ -214,7 +214,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> DataPlane<J, O> {
                         Err((back, Waited::TooLong)) => return Err(SendError::Full(back.payload)),
                         Err((back, Waited::Enough)) => job = back,
                         Err((back, Waited::InVain)) => {
-                            (job, obstacle) = match self.admit_in_hand(back) {
+                            (job, obstacle) = match self.admit_in_hand(back, Sender::Inside) {
                                 Ok(()) => return Ok(()),
                                 Err((back, Obstacle::Full(_))) => return Err(SendError::Full(back.payload)),
                                 Err(not_now) => not_now,
@@ -312,7 +312,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> DataPlane<J, O> {
             let pool = match pin {
                 Some(version) => Some(table.serving(version).ok_or_else(|| self.unserved(pin))?),
                 // Nobody knows yet which of these will get the job.
-                None => table.takers().find(|pool| !has_room_or_enough(pool, from)),
+                None => table.takers().find(|pool| !has_room_or_enough(pool, 1, from)),
             };
             match pool.map(|pool| (pool, pool.mailbox.has_room(from, pin.is_some()))) {
                 Some((_, Err(Refusal::Full))) if from == Sender::Inside => return Err(SendError::Full(())),
@@ -343,12 +343,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> DataPlane<J, O> {
 }
 
 impl<J, O> DataPlane<J, O> {
-    /// Whether a new job from there would be admitted now.
-    pub(crate) fn has_room(&self, from: Sender) -> bool {
+    /// Whether so many new jobs from there would be admitted now, to whichever version they go.
+    pub(crate) fn has_room_for(&self, jobs: usize, from: Sender) -> bool {
         let table = self.routes.load();
         !self.turns_away()
             && table.current.is_some()
-            && table.takers().all(|pool| has_room_or_enough(pool, from))
+            && table.takers().all(|pool| has_room_or_enough(pool, jobs, from))
     }
 
     /// Whether whoever runs here may not send any more.
@@ -394,9 +394,9 @@ impl<J, O> DataPlane<J, O> {
     }
 }
 
-/// Whether a new job that may go to this pool would not have to wait: there is room, or it would go to another.
-fn has_room_or_enough<J, O>(pool: &PoolHandle<J, O>, from: Sender) -> bool {
-    matches!(pool.mailbox.has_room(from, false), Ok(()) | Err(Refusal::Enough))
+/// Whether so many new jobs that may go to this pool would not have to wait: there is room, or they would go to another.
+fn has_room_or_enough<J, O>(pool: &PoolHandle<J, O>, jobs: usize, from: Sender) -> bool {
+    matches!(pool.mailbox.has_room_for(jobs, from), Ok(()) | Err(Refusal::Enough))
 }
 
 /// Ready when one of the two is.

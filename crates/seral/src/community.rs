@@ -11,6 +11,7 @@ use ractor::DerivedActorRef;
 use seral_core::id::JobId;
 use seral_core::id::Version;
 use seral_core::id::WorkerId;
+use seral_core::mailbox::Sender;
 use seral_core::versions::Verb;
 use tokio::sync::oneshot;
 
@@ -163,7 +164,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// Sends all jobs of an iterator. A job is taken from it only when there is room for it, so that what was not sent is still there when
     /// the future is dropped. Returns how many were sent.
     ///
-    /// Cancel safe. It does not wait for a worker on whom the room depends, as [`send`](Self::send).
+    /// It does not wait for a worker on whom the room depends, as [`send`](Self::send). From there all jobs that the iterator says it has
+    /// ([`size_hint`](Iterator::size_hint)) go in together, or none is taken: so an attempt for which there is no room has sent nothing, and the
+    /// next one sends nothing again.
+    ///
+    /// Cancel safe.
     ///
     /// # Errors
     ///
@@ -177,20 +182,25 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         while jobs.size_hint().1 != Some(0) {
             let ready = plane.ready(None).await;
             let from = ready.map_err(|why| SendAllError { sent, why: why.map(|()| None) })?;
-            while plane.has_room(from) {
-                let Some(job) = jobs.next() else { return Ok(sent) };
-                // Room was seen for it. If another sender took that, this one goes over the capacity, as a worker may: the job is out of the
-                // iterator and must not wait.
-                let mut envelope = plane.new_job(job);
-                trace::note_sender(&mut envelope, plane.root.place);
-                let refused = match plane.admit_in_hand(envelope) {
-                    Ok(()) => None,
-                    Err((back, obstacle)) => Some(refusal(Some(back.payload), &obstacle)),
-                };
-                if let Some(why) = refused {
-                    return Err(SendAllError { sent, why });
+            while jobs.size_hint().1 != Some(0) {
+                let must_not_wait = from == Sender::Inside;
+                let together = if must_not_wait { jobs.size_hint().0.max(1) } else { 1 };
+                if !plane.has_room_for(together, from) {
+                    if must_not_wait {
+                        return Err(SendAllError { sent, why: SendError::Full(None) });
+                    }
+                    break;
                 }
-                sent += 1;
+                for _ in 0..together {
+                    let Some(job) = jobs.next() else { return Ok(sent) };
+                    let mut envelope = plane.new_job(job);
+                    trace::note_sender(&mut envelope, plane.root.place);
+                    // If another sender took the room, this one goes over the capacity: the job is out of the iterator.
+                    if let Err((back, obstacle)) = plane.admit_in_hand(envelope, Sender::Promised) {
+                        return Err(SendAllError { sent, why: refusal(Some(back.payload), &obstacle) });
+                    }
+                    sent += 1;
+                }
             }
             tokio::task::yield_now().await;
         }

@@ -282,6 +282,11 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().is_quiet()
     }
 
+    /// Whether so many new jobs that do not name this version would be admitted now.
+    pub(crate) fn has_room_for(&self, jobs: usize, from: Sender) -> Result<(), Refusal> {
+        self.machine.lock().has_room_for(jobs, from, false)
+    }
+
     /// What somebody sees who waits for room.
     pub(crate) fn prospect(&self) -> Prospect {
         self.machine.lock().prospect()
