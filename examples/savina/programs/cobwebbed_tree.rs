@@ -120,10 +120,9 @@ impl Worker for Decider {
 pub(crate) async fn run(problem: CobwebbedTree) -> Result<u32, BoxError> {
     let ecosystem = Ecosystem::new("cobwebbed-tree");
     let (answers, mut arrived) = mpsc::unbounded_channel();
-    // With room for all nodes: the two send to each other, and if both were full, both would wait.
-    let room = problem.nodes as usize;
-    let root = ecosystem.community("root").mailbox(room).await?;
-    let nodes: Nodes = ecosystem.community("nodes").mailbox(room).await?;
+    let root = ecosystem.community("root").await?;
+    // With room for all nodes, which send ten for one to each other.
+    let nodes: Nodes = ecosystem.community("nodes").mailbox(problem.nodes as usize).await?;
     let of_root = nodes.clone();
     let decider = move || Decider { problem, root: Root::of(problem), own: None, nodes: of_root.clone() };
     root.deploy("1.0.0", Pool::of(1, decider)).await?;
