@@ -91,9 +91,24 @@ async fn when_the_time_of_all_is_over_so_is_that_of_the_one() {
     let all = shop.shutdown(SECOND * 10).await;
     assert_eq!((all.end, began.elapsed().as_secs()), (ShutdownEnd::Deadline, 11));
     let one = one.await.unwrap();
-    assert_eq!(one.end, ShutdownEnd::CutShort);
+    assert_eq!(one.end, ShutdownEnd::Deadline, "the sooner of the two");
     assert_eq!((all.communities[0].handed_back, &all.communities[0]), (1, &one.communities[0]));
     assert!(all.is_clean(), "{all}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_the_one_that_is_not_due_in_the_time_of_all_holds_nobody_up() {
+    let (shop, orders, _, floor) = two().await;
+    let delayed = orders.submit(job(3, Act::Do)).delay(MINUTE * 30).await.unwrap();
+    floor.open(2);
+    let one = end(&orders, MINUTE * 60);
+    tokio::time::sleep(SECOND).await;
+    assert!(!one.is_finished(), "it waits for that job");
+    let (began, all) = (Instant::now(), shop.shutdown(SECOND * 25).await);
+    assert!(began.elapsed() < SECOND, "{all}");
+    assert_eq!((all.end, one.await.unwrap().end), (ShutdownEnd::Finished, ShutdownEnd::Finished));
+    assert_eq!(all.communities[1].handed_back, 1, "{all}");
+    assert_eq!(delayed.await, Err(JobError::HandedBack));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,9 +30,12 @@ impl<T: Queued, W> Mailbox<T, W> {
         if is_too_much { Err(Refusal::Full) } else { Ok(()) }
     }
 
-    /// What somebody sees who waits for room.
-    pub fn prospect(&self) -> Prospect {
-        Prospect { workers: self.seats.occupied(), lets_in: self.lets_senders_in() }
+    /// What somebody sees who waits for room. So many workers are meant to be there, though some may just be started again.
+    pub fn prospect(&self, size: usize) -> Prospect {
+        // What stands behind its key is let out by whoever ends a job, not by a worker that has none.
+        let idle = if self.queue.is_empty() { self.seats.idle() } else { 0 };
+        let workers = self.seats.occupied().max(size) - idle;
+        Prospect { workers, lets_in: self.lets_senders_in() }
     }
 
     pub(crate) fn used(&self) -> usize {

@@ -47,6 +47,11 @@ impl<W> Seats<W> {
         self.occupied
     }
 
+    /// How many of them wait to be woken.
+    pub fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
     /// Whether this worker was asked to leave.
     pub fn is_leaving(&self, seat: Seat) -> bool {
         self.places[seat.0].leaving

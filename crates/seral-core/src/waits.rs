@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 /// What is seen of a mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Prospect {
-    /// How many workers take from it.
+    /// How many workers may make room, by taking from it or by ending what they have: not those that wait for jobs in vain, as all that are there stand
+    /// behind their key.
     pub workers: usize,
     /// Whether those who wait for room are let in now.
     pub lets_in: bool,
@@ -19,19 +20,22 @@ pub struct Prospect {
 pub struct Wait<P> {
     /// The worker's pool.
     pub by: P,
+    /// Which of them it is; it may wait for several.
+    pub worker: u64,
     /// The pool for which it waits.
     pub on: P,
 }
 
 /// Whether no room will ever come to `pool`, as far as these waits go.
 ///
-/// A pool goes on if waiting senders are let in there; if one of its workers does not wait; if it has none, since then some are to be started; or if one
+/// A pool goes on if waiting senders are let in there; if one of its workers does not wait; if none may make room, since then it does not hang on them; or if one
 /// of its workers waits for a pool that goes on.
 pub fn is_in_vain<P: Copy + Ord>(pool: P, waits: &[Wait<P>], look: impl Fn(P) -> Prospect) -> bool {
     let goes_on = |pool: P| {
         let Prospect { workers, lets_in } = look(pool);
-        let waiting = waits.iter().filter(|wait| wait.by == pool).count();
-        lets_in || workers == 0 || waiting < workers
+        let waiting: BTreeSet<_> =
+            waits.iter().filter(|wait| wait.by == pool).map(|wait| wait.worker).collect();
+        lets_in || workers == 0 || waiting.len() < workers
     };
     let all: BTreeSet<P> = waits.iter().flat_map(|wait| [wait.by, wait.on]).chain([pool]).collect();
     let mut going: BTreeSet<P> = all.into_iter().filter(|pool| goes_on(*pool)).collect();
@@ -56,7 +60,10 @@ mod tests {
 
     impl World {
         fn waits(&self) -> Vec<Wait<usize>> {
-            let of = |by: usize| self.workers[by].iter().flatten().map(move |on| Wait { by, on: *on });
+            let of = |by: usize| {
+                let waits = (0..).zip(&self.workers[by]).filter_map(|(worker, on)| Some((worker, (*on)?)));
+                waits.map(move |(worker, on)| Wait { by, worker, on })
+            };
             (0..3).flat_map(of).collect()
         }
 
@@ -129,9 +136,19 @@ mod tests {
         assert_eq!((worlds, in_vain > 1_000), (41_472, true), "{in_vain} in vain");
     }
 
+    const MUTUAL: [Wait<u8>; 2] = [Wait { by: 1, worker: 1, on: 2 }, Wait { by: 2, worker: 1, on: 1 }];
+
     #[test]
-    fn a_pool_without_workers_is_about_to_get_some() {
-        let look = |_| Prospect { workers: 0, lets_in: false };
-        assert!(!is_in_vain(1, &[Wait { by: 1, on: 2 }, Wait { by: 2, on: 1 }], look));
+    fn a_pool_of_whose_workers_none_makes_room_does_not_hang_on_them() {
+        assert!(!is_in_vain(1, &MUTUAL, |_| Prospect { workers: 0, lets_in: false }));
+    }
+
+    #[test]
+    fn a_worker_that_waits_twice_is_one() {
+        let twice = [MUTUAL[0], MUTUAL[0], MUTUAL[1]];
+        let look = |pool| Prospect { workers: if pool == 1 { 2 } else { 1 }, lets_in: false };
+        assert!(!is_in_vain(1, &twice, look), "there is another");
+        let both = [MUTUAL[0], Wait { worker: 2, ..MUTUAL[0] }, MUTUAL[1]];
+        assert!(is_in_vain(1, &both, look));
     }
 }

@@ -166,11 +166,17 @@ impl<J, O> DataPlane<J, O> {
     pub(crate) fn admit_in_hand(&self, mut job: Envelope<J, O>, from: Sender) -> Result<(), NotNow<J, O>> {
         loop {
             job = match self.try_admit(job) {
-                Err((back, Obstacle::Full(pool))) => match self.admit_at(&pool, back, from) {
-                    Err((back, Refusal::Full)) => return Err((back, Obstacle::Full(pool))),
-                    Err((back, _)) => back,
-                    Ok(()) => return Ok(()),
-                },
+                Err((back, Obstacle::Full(pool))) => {
+                    // One that is drained and kept is there as long as it is held.
+                    let held = if back.is_pinned() { Hold::of(&pool) } else { None };
+                    let admitted = self.admit_at(&pool, back, from);
+                    drop(held);
+                    match admitted {
+                        Err((back, Refusal::Full)) => return Err((back, Obstacle::Full(pool))),
+                        Err((back, _)) => back,
+                        Ok(()) => return Ok(()),
+                    }
+                }
                 admitted_or_not => return admitted_or_not,
             }
         }

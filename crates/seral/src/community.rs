@@ -32,6 +32,7 @@ use crate::error::UnknownVersion;
 use crate::error::VerbError;
 use crate::event::Events;
 use crate::inside;
+use crate::inside::Asking;
 use crate::intake::Stage;
 use crate::job::Extras;
 use crate::percent::Percent;
@@ -83,9 +84,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
 
     /// Sends a job, waiting for room, and for a version if none is deployed. `Ok` exactly when the job is admitted.
     ///
-    /// It does not wait for a worker on whom the room depends: one of this community; one of another for whose room, itself or by way of others,
-    /// a worker of this community waits; and one that is at a job for whose answer a worker of this community waits. From there a job is admitted up to
-    /// twice the capacity, so that no ring of communities waits for itself; then it is `Full`.
+    /// It does not wait for a worker on whom all room here depends: one of this community; and one of another for whom all workers of this community
+    /// wait, itself or by way of others, for room in its mailbox or for the answer to the job in its hand. From there a job is admitted up to twice the
+    /// capacity, so that no ring of communities waits for itself; then it is `Full`. Communities of another ecosystem are not seen in a ring.
     ///
     /// Cancel safe in this sense: dropped before it is ready, the job was not admitted, and is dropped too. To keep it, use
     /// [`ready`](Self::ready) and [`try_send`](Self::try_send).
@@ -120,8 +121,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
 
     /// Sends a job and waits for its final outcome, retries included.
     ///
-    /// The job must be started within 60 s, else it expires; [`submit`](Self::submit) sets other deadlines. Dropped before the job was
-    /// admitted, the job is dropped too; dropped after, the job runs on.
+    /// The job must be started within 60 s, else it expires, also if it was started, and put off until later; [`submit`](Self::submit) sets other deadlines. Dropped
+    /// before the job was admitted, the job is dropped too; dropped after, the job runs on.
+    ///
+    /// A worker that asks takes nothing meanwhile. If it asks another community, whose workers wait for room in its own, nobody goes on until the job
+    /// expires; and one that awaits a [`JobHandle`](crate::JobHandle) has no such deadline. Give its community room, or send instead of asking.
     ///
     /// # Errors
     ///
@@ -132,6 +136,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         let Ok(askers) = inside::ask(plane.place) else {
             return Err(SendError::WouldDeadlock(job).into());
         };
+        let _asking = Asking(askers.clone());
         let (reply, outcome) = oneshot::channel();
         let mut envelope = plane.new_job(job);
         let deadline = Some(plane.now().after(ASK_DEADLINE));
@@ -164,9 +169,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// Sends all jobs of an iterator. A job is taken from it only when there is room for it, so that what was not sent is still there when
     /// the future is dropped. Returns how many were sent.
     ///
-    /// It does not wait for a worker on whom the room depends, as [`send`](Self::send). From there all jobs that the iterator says it has
-    /// ([`size_hint`](Iterator::size_hint)) go in together, or none is taken: so an attempt for which there is no room has sent nothing, and the
-    /// next one sends nothing again.
+    /// It does not wait for a worker on whom the room depends, as [`send`](Self::send). From a worker of this community all jobs that the iterator
+    /// says it has ([`size_hint`](Iterator::size_hint)) go in together, or none is taken: so an attempt for which there is no room has sent nothing, and the
+    /// next one sends nothing again. From others the same holds of what is left in the iterator when a ring has closed.
     ///
     /// Cancel safe.
     ///
@@ -186,7 +191,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
                 let must_not_wait = from == Sender::Inside;
                 let together = if must_not_wait { jobs.size_hint().0.max(1) } else { 1 };
                 if !plane.has_room_for(together, from) {
-                    if must_not_wait {
+                    if must_not_wait && plane.has_room_for(1, from) {
                         return Err(SendAllError { sent, why: SendError::Full(None) });
                     }
                     break;

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use seral_core::time::Time;
 use tokio::sync::Notify;
 use tokio::sync::watch;
 
@@ -12,6 +13,8 @@ pub(crate) struct Finale {
     /// What the end came to, once one has begun.
     report: OnceLock<watch::Receiver<Option<ShutdownReport>>>,
     cut_short: Notify,
+    /// By when it is to be over.
+    until: watch::Sender<Time>,
 }
 
 /// The one who brings it about. If it is dropped without a report, the end has failed.
@@ -20,7 +23,7 @@ pub(crate) struct Closer(watch::Sender<Option<ShutdownReport>>);
 
 impl Finale {
     pub(crate) fn new() -> Self {
-        Self { report: OnceLock::new(), cut_short: Notify::new() }
+        Self { report: OnceLock::new(), cut_short: Notify::new(), until: watch::Sender::new(Time::MAX) }
     }
 
     /// Begins the end. `None` if somebody else has.
@@ -48,6 +51,20 @@ impl Finale {
         let Some(mut report) = self.report.get().cloned() else { return ShutdownReport::of_failure() };
         let report = report.wait_for(Option::is_some).await.ok().and_then(|report| report.clone());
         report.unwrap_or_else(ShutdownReport::of_failure)
+    }
+
+    /// It is to be over by this time, unless it is to be before that anyway.
+    pub(crate) fn end_by(&self, time: Time) {
+        self.until.send_if_modified(|until| {
+            let is_sooner = time < *until;
+            *until = time.min(*until);
+            is_sooner
+        });
+    }
+
+    /// By when it is to be over, as that changes.
+    pub(crate) fn until(&self) -> watch::Receiver<Time> {
+        self.until.subscribe()
     }
 
     /// From now on, nothing is waited for that may take long.

@@ -5,10 +5,14 @@
 //! is and which askers wait for the job in its hand. A task that a worker spawns is outside of that scope.
 
 use std::cell::RefCell;
+use std::iter::successors;
 use std::sync::Arc;
+use std::sync::Weak;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::Relaxed;
 
+use seral_core::id::WorkerId;
 use seral_core::mailbox::Sender;
 use seral_core::waits::Prospect;
 
@@ -24,7 +28,7 @@ impl Place {
     /// A place unlike all others.
     pub(crate) fn new() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        Self(LAST.fetch_add(1, Ordering::Relaxed))
+        Self(LAST.fetch_add(1, Relaxed))
     }
 }
 
@@ -34,11 +38,34 @@ pub(crate) trait Source: Send + Sync {
     fn prospect(&self) -> Prospect;
 }
 
-/// Those whose workers wait for an answer, the latest asker first.
+/// Workers that wait for an answer, the latest asker first.
 pub(crate) struct Askers {
     community: Place,
-    pub(crate) pool: Arc<dyn Source>,
-    pub(crate) before: Option<Arc<Askers>>,
+    /// Not held: each may hold jobs that were asked by a worker of the other.
+    pub(crate) pool: Weak<dyn Source>,
+    pub(crate) worker: WorkerId,
+    /// Whether the latest has not given up.
+    is_waiting: AtomicBool,
+    before: Option<Arc<Askers>>,
+}
+
+impl Askers {
+    /// Those that wait still. Whoever waits for one that has given up does not wait for the job in hand.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Self> {
+        let still = |asker: &&Self| asker.is_waiting.load(Relaxed);
+        successors(Some(self).filter(still), move |asker| asker.before.as_deref().filter(still))
+    }
+}
+
+/// Whoever asks waits for as long as this lives.
+pub(crate) struct Asking(pub(crate) Option<Arc<Askers>>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(askers) = &self.0 {
+            askers.is_waiting.store(false, Relaxed);
+        }
+    }
 }
 
 /// An ask that could never be answered.
@@ -50,17 +77,20 @@ pub(crate) struct Inside {
     ecosystem: Place,
     community: Place,
     pool: Arc<dyn Source>,
+    worker: WorkerId,
     askers: RefCell<Option<Arc<Askers>>>,
 }
 
+impl Inside {
+    /// A worker that has no job yet.
+    pub(crate) fn new(ecosystem: Place, community: Place, pool: Arc<dyn Source>, worker: WorkerId) -> Self {
+        Self { ecosystem, community, pool, worker, askers: RefCell::new(None) }
+    }
+}
+
 /// Runs a worker's code, so that its sends are known as its own.
-pub(crate) async fn scope<F: Future>(
-    ecosystem: Place,
-    community: Place,
-    pool: Arc<dyn Source>,
-    worker: F,
-) -> F::Output {
-    INSIDE.scope(Inside { ecosystem, community, pool, askers: RefCell::new(None) }, worker).await
+pub(crate) async fn scope<F: Future>(inside: Inside, worker: F) -> F::Output {
+    INSIDE.scope(inside, worker).await
 }
 
 /// While this lives, the worker's job is one for whose answer these wait.
@@ -98,9 +128,9 @@ pub(crate) fn sender_to(community: Place) -> Sender {
     }
 }
 
-/// The pool of the worker that runs here, if one does, and those who wait for the answer to its job.
-pub(crate) fn worker() -> Option<(Arc<dyn Source>, Option<Arc<Askers>>)> {
-    INSIDE.try_with(|inside| (Arc::clone(&inside.pool), inside.askers.borrow().clone())).ok()
+/// The worker that runs here, if one does, its pool, and those who wait for the answer to its job.
+pub(crate) fn worker() -> Option<(Arc<dyn Source>, WorkerId, Option<Arc<Askers>>)> {
+    INSIDE.try_with(|inside| (Arc::clone(&inside.pool), inside.worker, inside.askers.borrow().clone())).ok()
 }
 
 /// Whether a worker of this ecosystem runs here.
@@ -112,14 +142,15 @@ pub(crate) fn is_worker_of(ecosystem: Place) -> bool {
 pub(crate) fn ask(community: Place) -> Result<Option<Arc<Askers>>, WouldDeadlock> {
     INSIDE
         .try_with(|inside| {
-            let (pool, before) = (Arc::clone(&inside.pool), inside.askers.borrow().clone());
-            let askers = Askers { community: inside.community, pool, before };
-            let mut waiting = Some(&askers);
-            while let Some(asker) = waiting {
-                if asker.community == community {
-                    return Err(WouldDeadlock);
-                }
-                waiting = asker.before.as_deref();
+            let askers = Askers {
+                community: inside.community,
+                pool: Arc::downgrade(&inside.pool),
+                worker: inside.worker,
+                is_waiting: AtomicBool::new(true),
+                before: inside.askers.borrow().clone(),
+            };
+            if askers.waiting().any(|asker| asker.community == community) {
+                return Err(WouldDeadlock);
             }
             Ok(Some(Arc::new(askers)))
         })

@@ -288,8 +288,8 @@ impl<T: Queued> Mailbox<T> {
     }
 
     /// What somebody sees who waits for room.
-    pub(crate) fn prospect(&self) -> Prospect {
-        self.machine.lock().prospect()
+    pub(crate) fn prospect(&self, size: usize) -> Prospect {
+        self.machine.lock().prospect(size)
     }
 
     /// Its counts.

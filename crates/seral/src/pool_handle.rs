@@ -48,7 +48,7 @@ struct Present<J, O> {
 
 impl<J: Send + Sync, O: Send> Source for PoolHandle<J, O> {
     fn prospect(&self) -> Prospect {
-        self.mailbox.prospect()
+        self.mailbox.prospect(self.size())
     }
 }
 

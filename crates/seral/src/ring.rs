@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use seral_core::id::WorkerId;
 use seral_core::waits;
 use seral_core::waits::Prospect;
 
@@ -38,6 +39,7 @@ struct Line {
 /// A worker that waits.
 struct Waiting {
     by: Arc<dyn Source>,
+    worker: WorkerId,
     on: Arc<dyn Source>,
     /// Those who wait for the answer to its job.
     askers: Option<Arc<Askers>>,
@@ -55,8 +57,8 @@ pub(crate) struct Wait<'a> {
 impl Rings {
     /// Whoever runs here begins to wait for room there.
     pub(crate) fn begin(&self, on: Arc<dyn Source>) -> Wait<'_> {
-        let ticket = inside::worker().map(|(by, askers)| {
-            let waiting = Waiting { by, on: Arc::clone(&on), askers };
+        let ticket = inside::worker().map(|(by, worker, askers)| {
+            let waiting = Waiting { by, worker, on: Arc::clone(&on), askers };
             let mut line = self.0.lock();
             line.last += 1;
             let ticket = line.last;
@@ -65,55 +67,63 @@ impl Rings {
         });
         Wait { rings: self, on, ticket }
     }
+
+    fn is_in_vain(&self, on: &Arc<dyn Source>) -> bool {
+        if on.prospect().lets_in {
+            return false;
+        }
+        let line = self.0.lock();
+        let may_wait = |waiting: &Waiting| number(&waiting.by) == number(on) || waiting.askers.is_some();
+        if !line.waiting.values().any(may_wait) {
+            // The usual case: a slow stage at the end.
+            return false;
+        }
+        let mut pools = BTreeMap::new();
+        let mut waits = Vec::new();
+        let mut add = |by: Arc<dyn Source>, worker: WorkerId, on: &Arc<dyn Source>| {
+            waits.push(waits::Wait { by: number(&by), worker: worker.get(), on: number(on) });
+            pools.insert(number(&by), by);
+            pools.insert(number(on), Arc::clone(on));
+        };
+        for Waiting { by, worker, on, askers } in line.waiting.values() {
+            add(Arc::clone(by), *worker, on);
+            for asker in askers.iter().flat_map(|askers| askers.waiting()) {
+                // It goes on with the answer, when the worker does that waits here.
+                if let Some(by) = asker.pool.upgrade() {
+                    add(by, asker.worker, on);
+                }
+            }
+        }
+        let look = |pool| {
+            let nobody_waits = Prospect { workers: 0, lets_in: true };
+            pools.get(&pool).map_or(nobody_waits, |pool: &Arc<dyn Source>| pool.prospect())
+        };
+        let is_in_vain = waits::is_in_vain(number(on), &waits, look);
+        // Not under the lock: of those that ask, this may be the last that holds a pool, with jobs of the user's.
+        drop(line);
+        is_in_vain
+    }
 }
 
 impl Wait<'_> {
     /// Waits for `room`, as long as that makes sense.
     pub(crate) async fn for_room(&self, room: impl Future<Output = ()>) -> Result<(), InVain> {
+        let mut room = pin!(room);
         if self.ticket.is_none() {
             room.await;
             return Ok(());
         }
-        let mut room = pin!(room);
         loop {
-            let first = poll_fn(|task| Poll::Ready(room.as_mut().poll(task))).await;
-            if first.is_ready() {
-                return Ok(());
-            }
-            // Looked at when it stands in line: whoever comes to wait after it looks after it.
-            if self.rings.is_in_vain(&self.on) {
-                return Err(InVain);
-            }
-            if tokio::time::timeout(LOOK_EACH, &mut room).await.is_ok() {
-                return Ok(());
+            let look = poll_fn(|task| match room.as_mut().poll(task) {
+                Poll::Ready(()) => Poll::Ready(Ok(())),
+                // Looked at when it stands in line: whoever comes to wait after it looks after it.
+                Poll::Pending if self.rings.is_in_vain(&self.on) => Poll::Ready(Err(InVain)),
+                Poll::Pending => Poll::Pending,
+            });
+            if let Ok(ended) = tokio::time::timeout(LOOK_EACH, look).await {
+                return ended;
             }
         }
-    }
-}
-
-impl Rings {
-    fn is_in_vain(&self, on: &Arc<dyn Source>) -> bool {
-        let line = self.0.lock();
-        let mut pools = Vec::new();
-        let mut waits = Vec::new();
-        let mut add = |by: &Arc<dyn Source>, on: &Arc<dyn Source>| {
-            waits.push(waits::Wait { by: number(by), on: number(on) });
-            pools.extend([Arc::clone(by), Arc::clone(on)]);
-        };
-        for Waiting { by, on, askers } in line.waiting.values() {
-            add(by, on);
-            let mut next = askers.as_deref();
-            while let Some(Askers { pool, before, .. }) = next {
-                // It goes on with the answer, when the worker does that waits here.
-                add(pool, on);
-                next = before.as_deref();
-            }
-        }
-        let look = |pool| {
-            let found = pools.iter().find(|other| number(other) == pool);
-            found.map_or(Prospect { workers: 0, lets_in: true }, |pool| pool.prospect())
-        };
-        waits::is_in_vain(number(on), &waits, look)
     }
 }
 

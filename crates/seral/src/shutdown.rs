@@ -32,6 +32,7 @@ pub(crate) async fn close_all(
     finale: &Finale,
 ) -> ShutdownReport {
     let began = root.clock.now();
+    let until = began.after(deadline);
     let (mut ours, mut closers, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for (name, community) in communities {
         match community.finale().begin() {
@@ -40,7 +41,10 @@ pub(crate) async fn close_all(
                 closers.push(closer);
                 ours.push((name, community));
             }
-            None => others.push((name, community)),
+            None => {
+                community.finale().end_by(until);
+                others.push((name, community));
+            }
         }
     }
     let mut report = close(root, ours, &others, deadline, finale).await;
@@ -68,10 +72,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// When this is ready, its name is free for another community, and its workers are gone, but for those that the report says are still there. Verbs
     /// are answered with `Interrupted`, and a rollout in progress is aborted. Handles that are left see what became of the jobs, and can do nothing.
     ///
-    /// Shutting down again gives the same report; the first deadline holds. If the ecosystem is shut down meanwhile, that waits for this community too, and cuts it
-    /// short when its own deadline has passed; if it was before, this is ready when that is, with this community's part of the report.
+    /// Shutting down again gives the same report; the first deadline holds. If the ecosystem is shut down meanwhile, that waits for this community too, and the sooner
+    /// of the two deadlines holds; if it was before, this is ready when that is, with this community's part of the report.
     ///
-    /// A worker of this same community should spawn this and not await it: its job would wait for its own end, and is handed back after the deadline.
+    /// A worker should spawn this and not await it. In a job or the `stop` of this same community it would wait for its own end; and while the ecosystem ends, all hear
+    /// of that together, when the last worker has left: then it would wait for itself in any community. What waits so is handed back after the deadline.
     ///
     /// Cancel safe: once begun, the shutdown goes on though nobody waits for it.
     ///
@@ -131,15 +136,21 @@ async fn close(
 ) -> ShutdownReport {
     let clock = root.clock.clone();
     let began = clock.now();
-    let until = began.after(deadline);
+    finale.end_by(began.after(deadline));
+    let mut sooner = finale.until();
+    let mut until = began.after(deadline);
     let done_before: Vec<u64> = ours.iter().map(|(_, it)| it.describe().done).collect();
     let all = [&ours, others].concat();
 
-    let end = tokio::select! {
-        biased;
-        () = quiet(root, &all, until) => ShutdownEnd::Finished,
-        () = tokio::time::sleep(deadline) => ShutdownEnd::Deadline,
-        () = finale.until_cut_short() => ShutdownEnd::CutShort,
+    let end = loop {
+        until = until.min(*sooner.borrow_and_update());
+        tokio::select! {
+            biased;
+            () = quiet(root, &all, until) => break ShutdownEnd::Finished,
+            () = tokio::time::sleep(until.since(clock.now())) => break ShutdownEnd::Deadline,
+            () = finale.until_cut_short() => break ShutdownEnd::CutShort,
+            _ = sooner.changed() => {}
+        }
     };
     if end == ShutdownEnd::Finished {
         let time_left = until.since(clock.now());

@@ -18,6 +18,7 @@ use seral_worker::Worker;
 use crate::cycle::Post;
 use crate::cycle::work;
 use crate::inside;
+use crate::inside::Inside;
 use crate::inside::Source;
 use crate::pool_handle::PoolHandle;
 
@@ -87,11 +88,11 @@ where
         shift: &mut Shift<W, F>,
     ) -> Result<(), ActorProcessingErr> {
         let Some(post) = shift.post.take() else { return Ok(()) };
-        let (ecosystem, community) = (post.plane.root.place, post.plane.place);
         let pool: Arc<dyn Source> = Arc::<PoolHandle<W::Job, W::Output>>::clone(&post.pool);
+        let inside = Inside::new(post.plane.root.place, post.plane.place, pool, post.desk.worker);
         // Boxed, since the actor's futures around it would each keep room for it.
         let life = Box::pin(work(post, &*shift.factory));
-        inside::scope(ecosystem, community, pool, life).await?;
+        inside::scope(inside, life).await?;
         myself.stop(None);
         Ok(())
     }
