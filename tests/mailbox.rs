@@ -117,13 +117,10 @@ impl World {
         let mut batches = 0;
         loop {
             let came_to = poll_fn(|task| {
-                let (came_to, wakes) =
-                    self.mailbox.poll_take(seat, &mut settled, 2, &mut batch, task, |_| ());
-                self.mailbox.wake(wakes);
-                came_to
+                self.mailbox.poll_take(seat, &mut settled, 2, &mut batch, task, |_| ())
             })
             .await;
-            if came_to.is_none() {
+            if !came_to {
                 break;
             }
             batches += 1;

@@ -149,9 +149,8 @@ fn push_and_take() -> (Vec<Duration>, Vec<Duration>) {
         let began = Instant::now();
         let mut settled = 0;
         loop {
-            let (found, wakes) = mailbox.poll_take(seat, &mut settled, 16, &mut batch, &task, |_| ());
-            mailbox.wake(wakes);
-            if found != Poll::Ready(Some(())) {
+            let found = mailbox.poll_take(seat, &mut settled, 16, &mut batch, &task, |_| ());
+            if found != Poll::Ready(true) {
                 break;
             }
             settled = batch.len();

@@ -227,34 +227,35 @@ impl<T: Queued, W> Mailbox<T, W> {
     }
 
     /// A worker comes for its next batch, and reports how many of its jobs it `settled` since it came last. Up to `max` jobs, and
-    /// no more than its fair share of what waits, go into `out`, which is empty. `park` is called if it has to wait.
+    /// no more than its fair share of what waits, go into `out`, which is empty. `park` is called if it has to wait. Whom to wake is
+    /// written into `wakes`, which names nobody: to return it would copy it several times, in the midst of each visit.
     pub fn take(
         &mut self,
         seat: Seat,
         settled: usize,
         max: usize,
         out: &mut VecDeque<T>,
+        wakes: &mut Wakes<W>,
         park: impl FnOnce() -> W,
-    ) -> Take<W> {
-        let mut wakes = Wakes::none();
+    ) -> Take {
         self.leased -= settled;
         self.seats.arrive(seat);
         if settled > 0 {
-            self.look_round(&mut wakes);
+            self.look_round(wakes);
         }
         if self.end == End::Drained || self.seats.is_leaving(seat) {
             wakes.worker = self.worker_to_wake();
-            return Take::Leave(wakes);
+            return Take::Leave;
         }
         if self.halted || self.queue.is_empty() {
             self.seats.park(seat, park());
-            return Take::Idle(wakes);
+            return Take::Idle;
         }
         let fair_share = self.queue.len().div_ceil(self.seats.occupied());
         self.leased += self.queue.take(max.min(fair_share), out);
         wakes.worker = self.worker_to_wake();
-        self.wake_senders(&mut wakes);
-        Take::Jobs(wakes)
+        self.wake_senders(wakes);
+        Take::Jobs
     }
 
     /// Jobs that a worker took and did not begin come back to the front, in their order. The gate does not matter: they never

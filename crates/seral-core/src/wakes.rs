@@ -28,12 +28,12 @@ impl<W> Wakes<W> {
 
 /// What a worker that came to take found.
 #[must_use = "a worker that ignores this loses its jobs or waits for ever"]
-#[derive(Debug, PartialEq, Eq)]
-pub enum Take<W> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
     /// It got jobs.
-    Jobs(Wakes<W>),
+    Jobs,
     /// There is nothing to take; it will be woken.
-    Idle(Wakes<W>),
+    Idle,
     /// It should stop working here.
-    Leave(Wakes<W>),
+    Leave,
 }

@@ -304,7 +304,9 @@ impl World {
         let mut worker = |number| {
             let seat = mailbox.attach();
             if parked {
-                let _idle = mailbox.take(seat, 0, BATCH, &mut VecDeque::new(), || Who::Worker(number));
+                let mut none = Wakes::none();
+                let _idle =
+                    mailbox.take(seat, 0, BATCH, &mut VecDeque::new(), &mut none, || Who::Worker(number));
             }
             let presence = if parked { Presence::Parked } else { Presence::Busy };
             Worker { seat: Some(seat), presence, leaving: false, told: false, settled: 0 }
@@ -502,7 +504,9 @@ impl World {
         let front: Vec<Job> = self.mailbox.waiting().copied().collect();
         self.workers[at].presence = Presence::Busy;
         let mut taken = VecDeque::new();
-        let found = self.mailbox.take(seat, settled, BATCH, &mut taken, || Who::Worker(number));
+        let mut wakes = Wakes::none();
+        let found =
+            self.mailbox.take(seat, settled, BATCH, &mut taken, &mut wakes, || Who::Worker(number));
         for job in &taken {
             ensure!(self.place(job.id) == Some(Place::Waiting), "took {job:?}, which did not wait");
             self.jobs[usize::from(job.id)].1 = Place::Leased(number);
@@ -514,19 +518,19 @@ impl World {
         let ends = self.should_be_over() && !self.warm && !self.kept;
         let leaves = self.workers[at].leaving || self.drained || ends;
         match found {
-            Take::Leave(wakes) => {
+            Take::Leave => {
                 ensure!(leaves, "worker {number} was sent away");
                 self.workers[at].told = true;
                 self.deliver(wakes)
             }
-            Take::Idle(wakes) => {
+            Take::Idle => {
                 ensure!(!leaves, "worker {number} should leave, and was left to wait");
                 ensure!(self.halted || front.is_empty(), "worker {number} found nothing, and jobs wait");
                 self.deliver(wakes)?;
                 self.workers[at].presence = Presence::Parked;
                 Ok(())
             }
-            Take::Jobs(wakes) => {
+            Take::Jobs => {
                 ensure!(!leaves, "worker {number} should leave, and got jobs");
                 ensure!(!self.halted, "worker {number} got jobs of a halted mailbox");
                 let seats = self.workers.iter().filter(|worker| worker.seat.is_some()).count();
@@ -1516,8 +1520,10 @@ fn closed_after_one_job(kept: bool) -> (Mailbox<Job, Who>, Wakes<Who>) {
     let seat = mailbox.attach();
     let mut taken = VecDeque::new();
     let _nobody_waits = mailbox.admit(Outside, job(0, false), Some);
-    let _nobody_waits = mailbox.take(seat, 0, BATCH, &mut taken, || Who::Worker(0));
-    let _nobody_waits = mailbox.take(seat, 1, BATCH, &mut taken, || Who::Worker(0));
+    for settled in [0, 1] {
+        let _nobody_waits =
+            mailbox.take(seat, settled, BATCH, &mut taken, &mut Wakes::none(), || Who::Worker(0));
+    }
     let closed = mailbox.narrow();
     (mailbox, closed)
 }

@@ -33,6 +33,7 @@ use crate::job::Envelope;
 use crate::lease::Chair;
 use crate::lease::Hand;
 use crate::lease::Lease;
+use crate::lease::Rest;
 use crate::pace;
 use crate::pace::Pace;
 use crate::panics::Panicked;
@@ -81,10 +82,12 @@ pub(crate) async fn work<W: Worker>(
     loop {
         desk.beat();
         desk.set_batch(batch);
-        let Some(mut lease) = chair.get_jobs(batch, &mut chunk, hired.should_let_others_run()).await else {
+        let mut lease = chair.lease();
+        if !lease.get_jobs(batch, &mut chunk, hired.should_let_others_run()).await {
             break;
-        };
-        let done = hired.process(&mut lease).await;
+        }
+        let mut done = Done::default();
+        hired.process(&mut lease, &mut done).await;
         if let Some(why) = done.panicked {
             drop(lease);
             chair.report();
@@ -99,7 +102,7 @@ pub(crate) async fn work<W: Worker>(
             chair.tell_rebuilt(why);
             hired = Hired::start(factory, &desk, start_deadline).await?;
         } else {
-            batch = match hired.optimize(batch, lease, done).await {
+            batch = match hired.optimize(batch, &lease, &done).await {
                 Ok(batch) => batch,
                 Err(panicked) => return Err(hired.ended_by("optimize", &panicked)),
             };
@@ -196,8 +199,7 @@ impl<W: Worker> Hired<W> {
     }
 
     /// Processes the jobs of a batch, one after the other, until one makes the worker panic.
-    async fn process(&mut self, lease: &mut Lease<'_, W::Job, W::Output>) -> Done {
-        let mut done = Done::default();
+    async fn process(&mut self, lease: &mut Lease<'_, W::Job, W::Output>, done: &mut Done) {
         if self.is_warm {
             // Somebody may watch by now.
             self.untimed = self.untimed.min(lease.chair().pace().one_in());
@@ -209,7 +211,7 @@ impl<W: Worker> Hired<W> {
         }
         loop {
             if hand.is_empty() {
-                if self.should_let_others_run() && hand.lease().has_next() {
+                if self.should_let_others_run() && hand.rest().is_any() {
                     self.let_others_run().await;
                 }
                 if !hand.begin() {
@@ -221,12 +223,12 @@ impl<W: Worker> Hired<W> {
                 Some(job) => match self.turned_away(job) {
                     Some(undone) => Err(Box::new(undone)),
                     None => {
-                        let began = self.begin_to_time(hand.lease().chair().pace());
-                        let ended = self.attempt(job, hand.lease(), &mut done).await;
+                        let began = self.begin_to_time(hand.rest().chair().pace());
+                        let ended = self.attempt(job, hand.rest(), done).await;
                         if let Some(began) = began
                             && ended.is_ok()
                         {
-                            hand.lease().chair().took(job, began.elapsed());
+                            hand.rest().chair().took(job, began.elapsed());
                         }
                         ended
                     }
@@ -237,7 +239,7 @@ impl<W: Worker> Hired<W> {
             self.owes_a_turn |= ended.is_err() || hand.is_awaited();
             if let Err(undone) = &mut ended {
                 done.failed += 1;
-                self.look_into(&hand, undone, &mut done);
+                self.look_into(&hand, undone, done);
             }
             hand.settle(ended);
             if done.panicked.is_some() {
@@ -246,7 +248,6 @@ impl<W: Worker> Hired<W> {
             }
             self.since_news += 1;
         }
-        done
     }
 
     /// When an attempt begins, if it is to be timed.
@@ -296,12 +297,12 @@ impl<W: Worker> Hired<W> {
     async fn attempt(
         &mut self,
         job: &Envelope<W::Job, W::Output>,
-        lease: &Lease<'_, W::Job, W::Output>,
+        rest: &Rest<'_, W::Job, W::Output>,
         done: &mut Done,
     ) -> Result<W::Output, Box<Undone>> {
-        let span = AttemptSpan::of(job, lease.chair());
+        let span = AttemptSpan::of(job, rest.chair());
         let _askers = inside::Askings::of(job.extras.as_ref().and_then(|extras| extras.askers.as_ref()));
-        let limit = Limit::begin(job, lease.chair());
+        let limit = Limit::begin(job, rest.chair());
         let cx = match &mut self.cx {
             Some(cx) => {
                 cx.turn_to(job.facts());
@@ -327,7 +328,7 @@ impl<W: Worker> Hired<W> {
         }
         let wait = wait_out(process.as_mut(), &span, limit, &self.desk, || {
             // The job has to wait for something; those behind it must not.
-            done.gave_back |= lease.give_back_rest();
+            done.gave_back |= rest.give_back();
         });
         // Boxed, so that a worker whose jobs never wait keeps no room for that.
         let ended = Box::pin(wait).await;
@@ -359,8 +360,8 @@ impl<W: Worker> Hired<W> {
     async fn optimize(
         &mut self,
         batch: usize,
-        lease: Lease<'_, W::Job, W::Output>,
-        done: Done,
+        lease: &Lease<'_, W::Job, W::Output>,
+        done: &Done,
     ) -> Result<usize, Panicked> {
         let went = match lease.taken {
             _ if done.gave_back => Batch::GivenBack,

@@ -49,42 +49,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Chair<J, O> {
         Self { plane: Arc::clone(plane), pool: Arc::clone(pool), desk: Arc::clone(desk), seat }
     }
 
-    /// Waits for jobs and takes up to `max`; `None` when the worker should leave. `chunk` is empty, and is again when this is ready: its memory
-    /// goes round between the mailbox, the desk and here.
-    ///
-    /// One job can be begun at once; the others lie on the desk, where they can be taken back from the worker. If the worker owes others a turn
-    /// first, so do all, unless they had theirs while it waited.
-    ///
-    /// Cancel safe: a lease gives back what it holds.
-    pub(crate) async fn get_jobs(
-        &self,
-        max: usize,
-        chunk: &mut VecDeque<Envelope<J, O>>,
-        owes_a_turn: bool,
-    ) -> Option<Lease<'_, J, O>> {
-        let mut settled = self.desk.take_unreported();
-        let mut waited = false;
-        poll_fn(|task| {
-            let keep = |chunk: &mut VecDeque<_>| self.lease(chunk, owes_a_turn && !waited);
-            let (lease, wakes) = self.pool.mailbox.poll_take(self.seat, &mut settled, max, chunk, task, keep);
-            waited |= lease.is_pending();
-            self.desk.set_idle(lease.is_pending());
-            // Now that the jobs are where they are not lost: whoever is woken may run code that panics.
-            self.pool.mailbox.wake(wakes);
-            lease
-        })
-        .await
-    }
-
-    /// Called under the lock of the mailbox: a rollback that halts it and then looks at the desk finds each job in one of the two.
-    fn lease(&self, chunk: &mut VecDeque<Envelope<J, O>>, owes_a_turn: bool) -> Lease<'_, J, O> {
-        let taken = chunk.len();
-        let first = if owes_a_turn { None } else { chunk.pop_front() };
-        let any_left = !chunk.is_empty();
-        if any_left {
-            self.desk.lay_down(chunk);
-        }
-        Lease { chair: self, taken, first, may_have_next: AtomicBool::new(any_left) }
+    /// A lease on no jobs yet.
+    pub(crate) fn lease(&self) -> Lease<'_, J, O> {
+        let rest = Rest { chair: self, may_be_any: AtomicBool::new(false) };
+        Lease { rest, taken: 0, first: None }
     }
 }
 
@@ -160,39 +128,90 @@ where
 
 /// The jobs of one batch.
 pub(crate) struct Lease<'a, J: Send + Sync + 'static, O: Send + 'static> {
-    chair: &'a Chair<J, O>,
+    rest: Rest<'a, J, O>,
     /// How many jobs were taken.
     pub(crate) taken: usize,
-    /// The one that is to be begun at once.
+    /// The one that is to be begun at once. It comes here under the lock of the mailbox, and stays until it is settled: moving a job about costs
+    /// more than most of what is done with it.
     first: Option<Envelope<J, O>>,
-    /// Whether there may be jobs not begun. Others take some back, and nobody brings any, so once there is none the desk need not be locked to
-    /// see that. Used by the worker alone.
-    may_have_next: AtomicBool,
+}
+
+/// The jobs of a batch that lie on the desk.
+pub(crate) struct Rest<'a, J: Send + Sync + 'static, O: Send + 'static> {
+    chair: &'a Chair<J, O>,
+    /// Whether there may be any. Others take some back, and nobody brings any, so once there is none the desk need not be locked to see that.
+    /// Used by the worker alone.
+    may_be_any: AtomicBool,
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Lease<'_, J, O> {
+    /// Waits for jobs and takes up to `max`; `false` when the worker should leave. There are none yet. `chunk` is empty, and is again when this is
+    /// ready: its memory goes round between the mailbox, the desk and here.
+    ///
+    /// One job can be begun at once; the others lie on the desk, where they can be taken back from the worker. If the worker owes others a turn
+    /// first, so do all, unless they had theirs while it waited.
+    ///
+    /// Cancel safe: a lease gives back what it holds.
+    pub(crate) async fn get_jobs(
+        &mut self,
+        max: usize,
+        chunk: &mut VecDeque<Envelope<J, O>>,
+        owes_a_turn: bool,
+    ) -> bool {
+        let Chair { pool, desk, seat, .. } = self.rest.chair;
+        let mut settled = desk.take_unreported();
+        let mut waited = false;
+        poll_fn(|task| {
+            let keep = |chunk: &mut VecDeque<_>| self.keep(chunk, owes_a_turn && !waited);
+            let found = pool.mailbox.poll_take(*seat, &mut settled, max, chunk, task, keep);
+            waited |= found.is_pending();
+            desk.set_idle(found.is_pending());
+            found
+        })
+        .await
+    }
+
+    /// Called under the lock of the mailbox: a rollback that halts it and then looks at the desk finds each job in one of the two.
+    fn keep(&mut self, chunk: &mut VecDeque<Envelope<J, O>>, owes_a_turn: bool) {
+        self.taken = chunk.len();
+        if !owes_a_turn {
+            self.first = chunk.pop_front();
+        }
+        if !chunk.is_empty() {
+            self.rest.chair.desk.lay_down(chunk);
+            *self.rest.may_be_any.get_mut() = true;
+        }
+    }
+
+    /// The worker's place.
+    pub(crate) fn chair(&self) -> &Chair<J, O> {
+        self.rest.chair
+    }
+
+    /// The hand that takes the jobs of the batch, one after the other. If one is to be begun at once, it is begun.
+    pub(crate) fn hand(&mut self) -> Hand<'_, J, O> {
+        let Self { rest, first, .. } = self;
+        if let Some(job) = first {
+            rest.chair.desk.begin(job.id);
+        }
+        Hand { rest, job: first }
+    }
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> Rest<'_, J, O> {
     /// The worker's place.
     pub(crate) fn chair(&self) -> &Chair<J, O> {
         self.chair
     }
 
-    /// The hand that takes the jobs of the batch, one after the other. If one is to be begun at once, it is begun.
-    pub(crate) fn hand(&mut self) -> Hand<'_, J, O> {
-        let job = self.first.take();
-        if let Some(job) = &job {
-            self.chair.desk.begin(job.id);
-        }
-        Hand { lease: self, job }
+    /// Whether there are any.
+    pub(crate) fn is_any(&self) -> bool {
+        self.may_be_any.load(Relaxed) && self.chair.desk.not_begun() > 0
     }
 
-    /// Whether there are jobs not begun.
-    pub(crate) fn has_next(&self) -> bool {
-        self.may_have_next.load(Relaxed) && self.chair.desk.not_begun() > 0
-    }
-
-    /// Gives the jobs back that were not begun: they must not wait behind the one in hand. Returns whether there were any.
-    pub(crate) fn give_back_rest(&self) -> bool {
-        let any = self.has_next();
+    /// Gives them back: they must not wait behind the one in hand. Returns whether there were any.
+    pub(crate) fn give_back(&self) -> bool {
+        let any = self.is_any();
         if any {
             self.chair.pool.take_back(&self.chair.desk);
         }
@@ -202,30 +221,29 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Lease<'_, J, O> {
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Drop for Lease<'_, J, O> {
     fn drop(&mut self) {
-        self.give_back_rest();
+        self.rest.give_back();
         if let Some(first) = self.first.take() {
-            self.chair.pool.mailbox.give_back(VecDeque::from([first]));
+            self.chair().pool.mailbox.give_back(VecDeque::from([first]));
         }
     }
 }
 
-/// A worker's hand, with at most one job in it. A job stays where it is from when it is begun until it is settled: moving it about costs more
-/// than most of what is done with it.
+/// A worker's hand, with at most one job in it.
 pub(crate) struct Hand<'a, J: Send + Sync + 'static, O: Send + 'static> {
-    lease: &'a Lease<'a, J, O>,
-    job: Option<Envelope<J, O>>,
+    rest: &'a Rest<'a, J, O>,
+    job: &'a mut Option<Envelope<J, O>>,
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Hand<'_, J, O> {
     /// Begins the next job of the batch. Returns whether there was one.
     pub(crate) fn begin(&mut self) -> bool {
         debug_assert!(self.job.is_none(), "one job at a time");
-        let Lease { chair, may_have_next, .. } = self.lease;
-        if !may_have_next.load(Relaxed) {
+        let Rest { chair, may_be_any } = self.rest;
+        if !may_be_any.load(Relaxed) {
             return false;
         }
-        may_have_next.store(chair.desk.next(&mut self.job), Relaxed);
-        match &self.job {
+        may_be_any.store(chair.desk.next(self.job), Relaxed);
+        match self.job {
             Some(job) => {
                 chair.desk.begin(job.id);
                 true
@@ -239,9 +257,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Hand<'_, J, O> {
         self.job.is_none()
     }
 
-    /// The batch.
-    pub(crate) fn lease(&self) -> &Lease<'_, J, O> {
-        self.lease
+    /// The jobs of the batch that are not begun.
+    pub(crate) fn rest(&self) -> &Rest<'_, J, O> {
+        self.rest
     }
 
     /// The job, until it is settled.
@@ -258,7 +276,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Hand<'_, J, O> {
     #[inline(always)]
     pub(crate) fn settle(&mut self, ended: Result<O, Box<Undone>>) {
         if let Some(job) = self.job.take() {
-            let chair = self.lease.chair;
+            let chair = self.rest.chair;
             chair.plane.settle(&chair.desk, job, ended);
         }
     }

@@ -133,23 +133,32 @@ impl<T: Queued> Mailbox<T> {
         self.machine.lock().attach()
     }
 
-    /// A worker's next batch: ready with what `keep` made of the jobs, or with `None` when the worker should leave. `keep` is called under the lock
-    /// with `out`, which was empty and has the jobs in it, so that nobody finds them neither here nor where it keeps them. `settled` counts the
-    /// worker's settled jobs since it came last, and is set to zero. The caller passes the wake-ups to [`wake`](Self::wake).
-    pub(crate) fn poll_take<R>(
+    /// A worker's next batch: ready with whether there is one, or whether the worker should leave. `keep` is called under the lock with `out`,
+    /// which was empty and has the jobs in it, so that nobody finds them neither here nor where it keeps them. `settled` counts the worker's settled
+    /// jobs since it came last, and is set to zero.
+    pub(crate) fn poll_take(
         &self,
         seat: Seat,
         settled: &mut usize,
         max: usize,
         out: &mut VecDeque<T>,
         task: &Context<'_>,
-        keep: impl FnOnce(&mut VecDeque<T>) -> R,
-    ) -> (Poll<Option<R>>, Wakes<Waker>) {
+        keep: impl FnOnce(&mut VecDeque<T>),
+    ) -> Poll<bool> {
+        let mut wakes = Wakes::none();
         let mut machine = self.machine.lock();
-        match machine.take(seat, std::mem::take(settled), max, out, || task.waker().clone()) {
-            Take::Jobs(wakes) => (Poll::Ready(Some(keep(out))), wakes),
-            Take::Leave(wakes) => (Poll::Ready(None), wakes),
-            Take::Idle(wakes) => (Poll::Pending, wakes),
+        let found =
+            machine.take(seat, std::mem::take(settled), max, out, &mut wakes, || task.waker().clone());
+        if found == Take::Jobs {
+            keep(out);
+        }
+        drop(machine);
+        // Now that the jobs are where they are not lost: whoever is woken may run code that panics.
+        self.wake(wakes);
+        match found {
+            Take::Jobs => Poll::Ready(true),
+            Take::Leave => Poll::Ready(false),
+            Take::Idle => Poll::Pending,
         }
     }
 
