@@ -99,7 +99,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         let mut envelope = plane.new_job(job);
         let id = envelope.id;
         trace::note_sender(&mut envelope, plane.root.place);
-        plane.admit(envelope).await?;
+        if let Err(not_now) = plane.try_admit(envelope) {
+            // Boxed, so that the future of each send is small though few of them wait.
+            Box::pin(plane.admit_later(not_now)).await?;
+        }
         Ok(id)
     }
 

@@ -317,13 +317,13 @@ impl<W: Worker> Hired<W> {
         let mut given = Some((worker, &job.payload, cx));
         let mut process = pin!(None);
         let first = poll_fn(|task| {
-            Poll::Ready(catch(|| {
+            Poll::Ready(ended(|| {
                 // Called where panics are caught: it may panic before its first line.
                 process.set(given.take().map(|(worker, payload, cx)| worker.process(payload, cx)));
                 poll_in(&span, process.as_mut(), task)
             }))
         });
-        if let Poll::Ready(ended) = ended(first.await) {
+        if let Poll::Ready(ended) = first.await {
             return ended;
         }
         let wait = wait_out(process.as_mut(), &span, limit, &self.desk, || {
@@ -377,14 +377,15 @@ impl<W: Worker> Hired<W> {
             go_behind_all_others().await;
         }
         let mut optimize = pin!(optimize);
-        let tuned = catch_async(poll_fn(|task| {
-            let polled = optimize.as_mut().poll(task);
-            if polled.is_pending() {
+        poll_fn(|task| {
+            let polled = catch(|| optimize.as_mut().poll(task));
+            if matches!(polled, Ok(Poll::Pending)) {
                 lease.chair().report();
+                return Poll::Pending;
             }
-            polled
-        }));
-        tuned.await.map(|()| next)
+            Poll::Ready(polled.map(|_| next))
+        })
+        .await
     }
 }
 
@@ -414,15 +415,11 @@ fn poll_in<F: Future>(
     }
 }
 
-/// What a poll of the worker's code came to.
+/// What a poll of the worker's code comes to. What is rare is boxed where it is found, so that no room for it is passed on.
 #[inline(always)]
-fn ended<O>(polled: Result<Poll<Result<O, Fault>>, Panicked>) -> Poll<Result<O, Box<Undone>>> {
-    match polled {
-        Ok(Poll::Ready(Ok(output))) => Poll::Ready(Ok(output)),
-        Ok(Poll::Ready(Err(fault))) => Poll::Ready(Err(Box::new(Undone::Fault(fault)))),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(panicked) => Poll::Ready(Err(Box::new(Undone::Panicked(panicked)))),
-    }
+fn ended<O>(poll: impl FnOnce() -> Poll<Result<O, Fault>>) -> Poll<Result<O, Box<Undone>>> {
+    let polled = catch(|| poll().map_err(|fault| Box::new(Undone::Fault(fault))));
+    polled.unwrap_or_else(|panicked| Poll::Ready(Err(Box::new(Undone::Panicked(panicked)))))
 }
 
 /// Goes on with an attempt that waits for something, until it ends, is to be abandoned, or has taken too long. `waits` is called each time it
@@ -444,7 +441,7 @@ where
     let ended = poll_fn(|task| {
         if !std::mem::take(&mut is_first) {
             desk.set_waits(false);
-            if let Poll::Ready(ended) = ended(catch(|| poll_in(span, process.as_mut(), task))) {
+            if let Poll::Ready(ended) = ended(|| poll_in(span, process.as_mut(), task)) {
                 return Poll::Ready(ended);
             }
         }

@@ -317,23 +317,26 @@ impl<T: Queued> Mailbox<T> {
     }
 
     /// Wakes and tells whom the machine named. The lock is not held here: a waker may run a task, and a task may come back to this mailbox.
-    #[inline(always)]
-    pub(crate) fn wake(&self, wakes: Wakes<Waker>) {
-        if !wakes.is_none() {
-            self.wake_some(wakes);
+    #[inline]
+    fn wake(&self, wakes: Wakes<Waker>) {
+        let Wakes { worker, others, drained, quiet } = wakes;
+        wake_worker(worker);
+        if !others.is_empty() {
+            wake_all(others);
         }
-    }
-
-    fn wake_some(&self, wakes: Wakes<Waker>) {
-        wake_worker(wakes.worker);
-        wakes.others.into_iter().for_each(wake);
-        if wakes.drained {
+        if drained {
             (self.tell)(Notice::Drained);
         }
-        if wakes.quiet {
+        if quiet {
             (self.tell)(Notice::Quiet);
         }
     }
+}
+
+/// Out of the way of those who have nobody to wake but a worker.
+#[cold]
+fn wake_all(others: Vec<Waker>) {
+    others.into_iter().for_each(wake);
 }
 
 /// As [`Mailbox::wake`], for the operations that may leave a worker to wake and nothing else.
