@@ -116,10 +116,8 @@ impl World {
         let mut batch = VecDeque::new();
         let mut batches = 0;
         loop {
-            let came_to = poll_fn(|task| {
-                self.mailbox.poll_take(seat, &mut settled, 2, &mut batch, task, |_| ())
-            })
-            .await;
+            let came_to =
+                poll_fn(|task| self.mailbox.poll_take(seat, &mut settled, 2, &mut batch, task, |_| ())).await;
             if !came_to {
                 break;
             }

@@ -78,15 +78,17 @@ impl<T> Chunks<T> {
 
     /// Takes up to `max` jobs of the first chunk, into `out`, which is empty. Returns how many.
     pub(crate) fn take(&mut self, max: usize, out: &mut VecDeque<T>) -> usize {
-        let first = self.first();
+        // Seen without a look at the chunks before it.
+        let is_all_in_tail = self.tail.len() == self.len;
+        let first = if is_all_in_tail { &mut self.tail } else { self.first() };
         let count = first.len().min(max);
         if count < first.len() {
             out.extend(std::iter::from_fn(|| first.pop_front()).take(count));
+        } else if is_all_in_tail {
+            std::mem::swap(&mut self.tail, out);
         } else if let Some(chunk) = self.before.pop_front() {
             let empty = std::mem::replace(out, chunk);
             self.keep(Some(empty));
-        } else {
-            std::mem::swap(&mut self.tail, out);
         }
         self.len -= count;
         count

@@ -60,10 +60,10 @@ pub struct Mailbox<T, W> {
     admitted: u64,
     pub(crate) held: usize,
     pub(crate) leased: usize,
+    pub(crate) in_transit: usize,
     pub(crate) seats: Seats<W>,
     pub(crate) queue: Queue<T>,
 
-    pub(crate) in_transit: usize,
     pub(crate) pins_away: usize,
     /// Those of them that are no jobs: somebody decides, and nobody needs to hear of it.
     pub(crate) detained: usize,
@@ -438,7 +438,7 @@ impl<T: Queued, W> Mailbox<T, W> {
             return;
         }
         wakes.quiet = true;
-        if self.pins_away > 0 || !self.end.is_near() {
+        if !self.end.is_near() || self.pins_away > 0 {
             return;
         }
         self.gate = Gate::Shut;

@@ -505,8 +505,7 @@ impl World {
         self.workers[at].presence = Presence::Busy;
         let mut taken = VecDeque::new();
         let mut wakes = Wakes::none();
-        let found =
-            self.mailbox.take(seat, settled, BATCH, &mut taken, &mut wakes, || Who::Worker(number));
+        let found = self.mailbox.take(seat, settled, BATCH, &mut taken, &mut wakes, || Who::Worker(number));
         for job in &taken {
             ensure!(self.place(job.id) == Some(Place::Waiting), "took {job:?}, which did not wait");
             self.jobs[usize::from(job.id)].1 = Place::Leased(number);

@@ -156,10 +156,24 @@ impl<J, O> DataPlane<J, O> {
         from: Sender,
     ) -> Result<(), (Envelope<J, O>, Refusal)> {
         let deadline = job.deadline();
-        pool.mailbox
-            .admit(from, job, |job| if job.wants_key() { self.fence.enter(job, pool) } else { Some(job) })?;
+        if job.wants_key() {
+            self.admit_by_key(pool, job, from)?;
+        } else {
+            pool.mailbox.admit(from, job, Some)?;
+        }
         self.note_deadline_of(deadline);
         Ok(())
+    }
+
+    /// Apart, so that a job without a key is not moved for the sake of those that have one.
+    #[inline(never)]
+    fn admit_by_key(
+        &self,
+        pool: &Arc<PoolHandle<J, O>>,
+        job: Envelope<J, O>,
+        from: Sender,
+    ) -> Result<(), (Envelope<J, O>, Refusal)> {
+        pool.mailbox.admit(from, job, |job| self.fence.enter(job, pool))
     }
 
     /// Admits a new job that is in hand and must not wait, where it is full as far as this sender may go.

@@ -61,17 +61,31 @@ pub(crate) enum Urge {
 }
 
 /// See the [module](self).
+///
+/// What a worker writes for each job comes first, in one line of the cache: where each job wakes another worker, it is fetched for each.
+#[repr(C, align(64))]
 pub(crate) struct Desk<J, O> {
+    beats: AtomicU64,
+    begun: AtomicU64,
+    done: AtomicU64,
+    batch: AtomicUsize,
+    /// The id of the job in hand plus one; zero for none.
+    in_hand: AtomicU64,
+    /// Settled jobs that the mailbox has not been told of.
+    unreported: AtomicUsize,
+    /// The id of the job that is asked to end, plus one; zero for none.
+    cancelled_job: AtomicU64,
+    /// Whether the worker waits for jobs.
+    is_idle: AtomicBool,
+    urge: AtomicU8,
+    state: AtomicU8,
+
     pub(crate) worker: WorkerId,
     version: Version,
     community: Arc<str>,
     clock: Clock,
     jobs: Mutex<VecDeque<Envelope<J, O>>>,
 
-    state: AtomicU8,
-    beats: AtomicU64,
-    begun: AtomicU64,
-    done: AtomicU64,
     faults: AtomicU64,
     panics: AtomicU64,
     /// Jobs that came by chance and failed with their first attempt, by sign.
@@ -81,22 +95,12 @@ pub(crate) struct Desk<J, O> {
     /// Attempts that had come to an end when the worker was made anew in its place.
     ended_before: AtomicU64,
     restarts: AtomicU64,
-    batch: AtomicUsize,
     /// How often the job in hand has begun to wait for something, and has gone on: odd while it waits.
     waits: AtomicU64,
-    /// Whether the worker waits for jobs.
-    is_idle: AtomicBool,
-    /// The id of the job in hand plus one; zero for none.
-    in_hand: AtomicU64,
-    /// Settled jobs that the mailbox has not been told of.
-    unreported: AtomicUsize,
 
     /// What the watcher makes of it.
     pulse: Mutex<Pulse>,
 
-    urge: AtomicU8,
-    /// The id of the job that is asked to end, plus one; zero for none.
-    cancelled_job: AtomicU64,
     /// The worker, while it waits for something in a job.
     waiting: Mutex<Option<Waker>>,
     /// Whoever waits to be told that the job should end, or make room.
