@@ -19,11 +19,6 @@ impl<W> Wakes<W> {
     pub const fn none() -> Self {
         Self { worker: None, others: Vec::new(), drained: false, quiet: false }
     }
-
-    /// Whether there is nobody to wake and nothing to tell.
-    pub fn is_none(&self) -> bool {
-        self.worker.is_none() && self.others.is_empty() && !self.drained && !self.quiet
-    }
 }
 
 /// What a worker that came to take found.
