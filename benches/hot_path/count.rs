@@ -102,6 +102,8 @@ fn step_of(file: &str, function: &str) -> Step {
 fn run(way: Way, jobs: u64) -> BTreeMap<Place, u64> {
     let counts = std::env::temp_dir().join(format!("hot_path-{}-{jobs}", std::process::id()));
     let run = Command::new("valgrind")
+        // What an allocation costs otherwise depends on what lies beside it: a `submit` by a fifth, from one run of a program to the next.
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=65535")
         .args(["--tool=callgrind", "--quiet"])
         .arg(format!("--callgrind-out-file={}", counts.display()))
         .arg(std::env::current_exe().expect("a path"))

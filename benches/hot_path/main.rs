@@ -27,7 +27,8 @@ const JOBS: u64 = 200_000;
 
 /// What a job may cost in instructions: a twentieth more than it did when this was written. A compiler may move it by a few; whoever adds
 /// something to the path of each job raises the limit and says why.
-const LIMITS: [(Way, f64); 3] = [(Way::Send, 725.0), (Way::Submit, 1_930.0), (Way::Ask, 3_550.0)];
+const LIMITS: [(Way, f64); 4] =
+    [(Way::Send, 720.0), (Way::Submit, 1_730.0), (Way::Ask, 3_390.0), (Way::Hop, 1_910.0)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -63,10 +64,11 @@ fn main() {
 fn on_one_thread(way: Way, jobs: u64) -> Duration {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        if way == Way::Span {
-            return path::with_spans_heard(path::round(way, jobs, 1, 1)).await;
+        match way {
+            Way::Span => path::with_spans_heard(path::round(way, jobs, 1, 1)).await,
+            Way::Hop => path::hops(jobs).await,
+            way => path::round(way, jobs, 1, 1).await,
         }
-        path::round(way, jobs, 1, 1).await
     })
 }
 

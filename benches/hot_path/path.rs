@@ -7,11 +7,14 @@ use std::time::Duration;
 use std::time::Instant;
 
 use seral::prelude::*;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// After so many jobs a sender lets others run.
 const YIELD_EACH: usize = 1024;
 const HOUR: Duration = Duration::from_secs(3600);
+/// The first jobs of a process read the clock, until its watcher has looked twice.
+const UNTIL_CLOCK_IS_KNOWN: Duration = Duration::from_millis(60);
 
 /// How a job is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +37,12 @@ pub(crate) enum Way {
     Delay,
     /// `send`, while somebody listens to the spans of attempts.
     Span,
+    /// `send` from a worker to one that has nothing to do: what it costs to wake it.
+    Hop,
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Send,
         Self::Submit,
         Self::Ask,
@@ -47,6 +52,7 @@ impl Way {
         Self::Timeout,
         Self::Delay,
         Self::Span,
+        Self::Hop,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -60,6 +66,7 @@ impl Way {
             Self::Timeout => "submit, with a timeout",
             Self::Delay => "submit, with a delay",
             Self::Span => "send, with spans heard",
+            Self::Hop => "hop",
         }
     }
 
@@ -70,7 +77,7 @@ impl Way {
     /// What it is compared with: the same without what it is about.
     pub(crate) fn without(self) -> Self {
         match self {
-            Self::Send | Self::Ask | Self::AskOfMany | Self::Submit | Self::Span => Self::Send,
+            Self::Send | Self::Ask | Self::AskOfMany | Self::Submit | Self::Span | Self::Hop => Self::Send,
             Self::Key | Self::Deadline | Self::Timeout | Self::Delay => Self::Submit,
         }
     }
@@ -108,8 +115,7 @@ impl Round {
         let adders = shop.community::<u64, u64>("adders").await.expect("a community");
         let round = Self { shop, adders, sum: Arc::default() };
         round.adders.deploy("1", round.pool(workers)).await.expect("a version");
-        // The first jobs of a process read the clock, until its watcher has looked twice.
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        tokio::time::sleep(UNTIL_CLOCK_IS_KNOWN).await;
         round
     }
 
@@ -146,7 +152,7 @@ impl Round {
 
 async fn send_one(adders: &Community<u64, u64>, way: Way, job: u64) {
     let submit = match way {
-        Way::Send | Way::Span => {
+        Way::Send | Way::Span | Way::Hop => {
             adders.send(job).await.expect("admitted");
             return;
         }
@@ -176,6 +182,47 @@ pub(crate) async fn round(way: Way, jobs: u64, senders: u64, workers: usize) -> 
     }
     let took = began.elapsed();
     round.finish(jobs).await;
+    took
+}
+
+/// Passes a token on.
+struct Place {
+    next: Community<u64, ()>,
+    ended: Arc<Notify>,
+}
+
+impl Worker for Place {
+    /// How often it is to be passed on.
+    type Job = u64;
+    type Output = ();
+
+    async fn process(&mut self, hops: &u64, _: &JobContext) -> Result<(), Fault> {
+        match hops.checked_sub(1) {
+            Some(left) => drop(self.next.send(left).await?),
+            None => self.ended.notify_one(),
+        }
+        Ok(())
+    }
+}
+
+/// Passes a token to and fro between two communities of one worker each, so often. Returns the time that takes.
+pub(crate) async fn hops(hops: u64) -> Duration {
+    let court = Ecosystem::new("bench");
+    let here = court.community("here").await.expect("a community");
+    let there = court.community("there").await.expect("a community");
+    let ended = Arc::new(Notify::new());
+    for (place, next) in [(&here, &there), (&there, &here)] {
+        let (next, ended) = (next.clone(), Arc::clone(&ended));
+        let worker = move || Place { next: next.clone(), ended: Arc::clone(&ended) };
+        place.deploy("1", Pool::of(1, worker)).await.expect("a version");
+    }
+    tokio::time::sleep(UNTIL_CLOCK_IS_KNOWN).await;
+    let began = Instant::now();
+    here.send(hops).await.expect("admitted");
+    ended.notified().await;
+    let took = began.elapsed();
+    let report = court.shutdown(Duration::from_secs(60)).await;
+    assert!(report.is_clean(), "{report}");
     took
 }
 
