@@ -1,7 +1,7 @@
 //! Communities that send to each other in a ring: none waits for room that has to come from itself.
 //!
-//! Seen failing: rings that are not noted; a job whose asker is not looked at; a wait that is given up and stays noted; a `send_all` that goes on by
-//! what an outsider may.
+//! Seen failing: rings that are not noted; a job whose asker is not looked at, or for ever; a wait that is given up and stays noted; waits counted and not
+//! workers; workers that have nothing to do but for a key; no look but the first; a `send_all` that goes on by what an outsider may.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
