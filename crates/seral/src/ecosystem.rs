@@ -393,12 +393,17 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for CommunityBuilde
 }
 
 /// Starts the root actor and the watcher.
-async fn start(inner: &Arc<Inner>) -> Result<ActorRef<Nothing>, CommunityError> {
-    let spawned = Actor::spawn(None, EcosystemActor, Arc::clone(inner)).await;
-    let (actor, _) = spawned.map_err(|error| CommunityError::Spawn { why: error.to_string() })?;
-    watcher::watch(Arc::downgrade(inner), &inner.root.clock);
-    Ok(actor)
+/// Not an `async fn`, so that the actor is compiled here, and not once more for each type of community.
+fn start(inner: &Arc<Inner>) -> Starting<'_> {
+    Box::pin(async move {
+        let spawned = Actor::spawn(None, EcosystemActor, Arc::clone(inner)).await;
+        let (actor, _) = spawned.map_err(|error| CommunityError::Spawn { why: error.to_string() })?;
+        watcher::watch(Arc::downgrade(inner), &inner.root.clock);
+        Ok(actor)
+    })
 }
+
+type Starting<'a> = Pin<Box<dyn Future<Output = Result<ActorRef<Nothing>, CommunityError>> + Send + 'a>>;
 
 /// The root of the supervision tree. It holds it together, and keeps the ecosystem alive until it is shut down, whoever still has a handle.
 struct EcosystemActor;

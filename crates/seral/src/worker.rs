@@ -4,7 +4,6 @@
 //! throughput. Leaving is heard through the mailbox, where an idle worker waits anyway; a kill is heard at every `await`.
 
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -46,53 +45,47 @@ where
     F: Fn() -> W + Send + Sync + 'static,
 {
     fn hire(&self, post: Post<W::Job, W::Output>, supervisor: ActorCell) -> Hiring<'_> {
-        let shift = Shift { post: Some(post), factory: Arc::clone(&self.0) };
-        Box::pin(async move {
-            let (worker, _) = Actor::spawn_linked(None, WorkerActor(PhantomData), shift, supervisor).await?;
-            // It can only fail if the actor has ended, and then its supervisor hears of that.
-            let _ = worker.cast(Begin);
-            Ok(worker)
-        })
+        let pool: Arc<dyn Source> = Arc::<PoolHandle<W::Job, W::Output>>::clone(&post.pool);
+        let inside = Inside::new(post.plane.root.place, post.plane.place, pool, post.desk.worker);
+        let factory = Arc::clone(&self.0);
+        let life = async move { work(post, &*factory).await };
+        start(Box::pin(inside::scope(inside, life)), supervisor)
     }
 }
 
-struct WorkerActor<W, F>(PhantomData<fn() -> (W, F)>);
+/// A worker from its start to its end, whatever its types.
+type Life = Pin<Box<dyn Future<Output = Result<(), ActorProcessingErr>> + Send>>;
 
-/// The state of the actor before it begins. What it holds while it runs are locals of the cycle: ractor drops an actor's state too late.
-struct Shift<W: Worker, F> {
-    post: Option<Post<W::Job, W::Output>>,
-    factory: Arc<F>,
+/// Neither generic nor an `async fn`, so that the actor is compiled here, and not once more with each type of worker.
+fn start(life: Life, supervisor: ActorCell) -> Hiring<'static> {
+    Box::pin(async move {
+        let (worker, _) = Actor::spawn_linked(None, WorkerActor, life, supervisor).await?;
+        // It can only fail if the actor has ended, and then its supervisor hears of that.
+        let _ = worker.cast(Begin);
+        Ok(worker)
+    })
 }
 
-impl<W, F> Actor for WorkerActor<W, F>
-where
-    W: Worker,
-    F: Fn() -> W + Send + Sync + 'static,
-{
-    type Msg = Begin;
-    type State = Shift<W, F>;
-    type Arguments = Shift<W, F>;
+struct WorkerActor;
 
-    async fn pre_start(
-        &self,
-        _: ActorRef<Begin>,
-        shift: Shift<W, F>,
-    ) -> Result<Shift<W, F>, ActorProcessingErr> {
-        Ok(shift)
+impl Actor for WorkerActor {
+    type Msg = Begin;
+    /// Taken out when it begins: what the worker holds is dropped with its life, for ractor drops an actor's state too late.
+    type State = Option<Life>;
+    type Arguments = Life;
+
+    async fn pre_start(&self, _: ActorRef<Begin>, life: Life) -> Result<Option<Life>, ActorProcessingErr> {
+        Ok(Some(life))
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Begin>,
         _: Begin,
-        shift: &mut Shift<W, F>,
+        life: &mut Option<Life>,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(post) = shift.post.take() else { return Ok(()) };
-        let pool: Arc<dyn Source> = Arc::<PoolHandle<W::Job, W::Output>>::clone(&post.pool);
-        let inside = Inside::new(post.plane.root.place, post.plane.place, pool, post.desk.worker);
-        // Boxed, since the actor's futures around it would each keep room for it.
-        let life = Box::pin(work(post, &*shift.factory));
-        inside::scope(inside, life).await?;
+        let Some(life) = life.take() else { return Ok(()) };
+        life.await?;
         myself.stop(None);
         Ok(())
     }
