@@ -9,6 +9,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use ractor::RpcReplyPort;
+use seral_core::id::JobId;
 use seral_core::id::Revision;
 use seral_core::id::Version;
 use seral_core::mailbox::Queued;
@@ -51,7 +53,30 @@ pub(crate) enum Obstacle<J, O> {
 /// A job that was not admitted just now, and why.
 pub(crate) type NotNow<J, O> = (Envelope<J, O>, Obstacle<J, O>);
 
+/// A job sent to the dispatcher's actor, for callers that hold nothing but its `ActorRef`. See
+/// [`Community::dispatcher`](crate::Community::dispatcher).
+#[derive(Debug)]
+pub struct Submission<J> {
+    /// The job.
+    pub job: J,
+    /// Where the answer goes: the number of the admitted job, or the job. If the port is dropped, the job was not admitted.
+    pub reply: RpcReplyPort<Result<JobId, SendError<J>>>,
+}
+
 impl<J, O> DataPlane<J, O> {
+    /// Admits a job that came by way of the dispatcher, and answers.
+    pub(crate) fn submit(&self, Submission { job, reply }: Submission<J>) {
+        let envelope = self.new_job(job);
+        let id = envelope.id;
+        let answer = match self.try_admit(envelope) {
+            Ok(()) => Ok(id),
+            Err((back, Obstacle::Full(_))) => Err(SendError::Full(back.payload)),
+            Err((back, Obstacle::NoVersion(_))) => Err(SendError::NoVersion(back.payload)),
+            Err((back, Obstacle::PinUnserved | Obstacle::Closed)) => Err(SendError::Closed(back.payload)),
+        };
+        let _ = reply.send(answer);
+    }
+
     /// Admits a new job without waiting, or says what is in the way.
     #[inline(always)]
     pub(crate) fn try_admit(&self, job: Envelope<J, O>) -> Result<(), NotNow<J, O>> {

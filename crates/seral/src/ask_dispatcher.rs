@@ -7,12 +7,9 @@ use tokio::sync::oneshot;
 use crate::control::Control;
 use crate::verb::Message;
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Control<J, O, Message<J, O>> {
+impl Control<Message> {
     /// Gives the dispatcher a command and waits for its answer. `None` if the answer was lost with a dispatcher that failed.
-    pub(crate) async fn command<R>(
-        &self,
-        make: impl FnOnce(oneshot::Sender<R>) -> Message<J, O>,
-    ) -> Option<R> {
+    pub(crate) async fn command<R>(&self, make: impl FnOnce(oneshot::Sender<R>) -> Message) -> Option<R> {
         let (answer, answered) = oneshot::channel();
         let mut command = make(answer);
         loop {

@@ -22,8 +22,11 @@ use crate::community::Community;
 use crate::control::Control;
 use crate::error::VerbError;
 use crate::job::Envelope;
+use crate::plane::DataPlane;
 use crate::pool_handle::Hold;
 use crate::pool_handle::PoolHandle;
+use crate::pool_handle::typed;
+
 use crate::verb::Deployment;
 use crate::verb::Message;
 use crate::verb::Signed;
@@ -96,6 +99,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// [`VerbError`]; then nothing has changed.
     pub fn move_waiting(&self, from: impl Into<Version>, to: impl Into<Version>) -> Move<J, O> {
         Move {
+            plane: Arc::clone(&self.plane),
             control: Arc::clone(&self.control),
             from: from.into(),
             to: to.into(),
@@ -149,7 +153,8 @@ impl<J, O> fmt::Debug for Pinning<J, O> {
 /// A move of waiting jobs about to be made; see [`Community::move_waiting`].
 #[must_use = "jobs are moved when this is awaited"]
 pub struct Move<J, O> {
-    control: Arc<Control<J, O, Message<J, O>>>,
+    plane: Arc<DataPlane<J, O>>,
+    control: Arc<Control<Message>>,
     from: Version,
     to: Version,
     whose: Option<Whose>,
@@ -190,14 +195,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Move<J, O> {
             .versions
             .movers(&self.from, &self.to)
             .map_err(|answer| verb_error(self.to.clone(), answer))?;
-        let pool = |entry: &Entry| state.pools.get(&entry.pool).map(|running| Arc::clone(&running.handle));
+        let pool = |entry: &Entry| typed(Arc::clone(&state.pools.get(&entry.pool)?.handle));
         Ok((pool(from).ok_or(VerbError::Interrupted)?, pool(to).ok_or(VerbError::Interrupted)?))
     }
 
     async fn make(self) -> Result<usize, VerbError> {
         let (from, to) = self.pools()?;
-        let Self { control, whose, signed, .. } = self;
-        let plane = &control.plane;
+        let Self { plane, control, whose, signed, .. } = self;
         // So that it is not drained between two slices.
         let gone = || VerbError::NotRunning { version: to.version.clone(), state: State::Drained };
         let held = Hold::of(&to).ok_or_else(gone)?;

@@ -16,6 +16,7 @@ use seral_core::id::WorkerId;
 use seral_core::mailbox::Queued;
 use seral_core::time::Time;
 
+use crate::any_pool::AnyPool;
 use crate::community::Community;
 use crate::dead_letter::DeadLetter;
 use crate::desk::Urge;
@@ -26,7 +27,7 @@ use crate::hand_back::HandedBack;
 use crate::inside::Place;
 use crate::intake::Stage;
 use crate::pool_actor::PoolMessage;
-use crate::pool_handle::PoolHandle;
+use crate::pool_handle::typed;
 use crate::user_code::drop_guarded;
 use crate::verb::Message;
 use crate::view::CommunityView;
@@ -100,7 +101,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
     }
 
     fn place(&self) -> Place {
-        self.control.plane.place
+        self.plane.place
     }
 
     fn finale(&self) -> &Finale {
@@ -108,22 +109,22 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
     }
 
     fn look(&self, now: Time) {
-        let policy = self.control.plane.limits.heartbeat;
+        let policy = self.plane.limits.heartbeat;
         for pool in self.control.handles() {
-            pool.mailbox.hurry();
-            for desk in pool.desks() {
+            pool.mailbox().hurry();
+            for desk in pool.any_desks() {
                 if let Some(change) = desk.look(policy, now) {
-                    self.tell_condition(&pool, desk.worker, change);
+                    self.tell_condition(&*pool, desk.number(), change);
                 }
                 if !desk.at_job_for().is_zero() {
-                    pool.take_back(&desk);
+                    pool.take_back_from(&*desk);
                 }
             }
         }
     }
 
     fn close_to(&self, stage: Stage) {
-        let plane = &self.control.plane;
+        let plane = &self.plane;
         plane.stir.set_closing();
         plane.intake.close_to(stage);
         plane.routes.wake_all();
@@ -135,7 +136,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
                 state.pools.values().map(|running| Arc::clone(&running.handle)).collect()
             };
             for pool in pools {
-                pool.mailbox.seal();
+                pool.mailbox().seal();
                 // Whatever pins hold it for will not come any more.
                 pool.set_holds(0);
             }
@@ -146,23 +147,23 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
     }
 
     fn activity(&self) -> u64 {
-        let counters = &self.control.plane.counters;
-        let pools: u64 = self.control.handles().iter().map(|pool| pool.mailbox.counts().admitted).sum();
+        let counters = &self.plane.counters;
+        let pools: u64 = self.control.handles().iter().map(|pool| pool.mailbox().counts().admitted).sum();
         pools
             + counters.admitted_delayed.load(Relaxed)
             + counters.admitted_before.load(Relaxed)
-            + self.control.plane.moves()
+            + self.plane.moves()
     }
 
     fn has_moving(&self) -> bool {
-        self.control.plane.jobs_moving() > 0
+        self.plane.jobs_moving() > 0
     }
 
     fn is_quiet(&self, until: Time) -> bool {
         if self.control.finale.is_over() {
             return true;
         }
-        let plane = &self.control.plane;
+        let plane = &self.plane;
         let no_delayed_due = {
             let delayed = plane.delayed.lock();
             delayed.next_due().is_none_or(|due| due >= until)
@@ -170,12 +171,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         no_delayed_due
             && plane.jobs_moving() == 0
             && plane.unrouted.lock().is_empty()
-            && self.control.handles().iter().all(|pool| pool.mailbox.is_quiet())
+            && self.control.handles().iter().all(|pool| pool.mailbox().is_quiet())
     }
 
     fn take_out_all(&self) {
-        let plane = &self.control.plane;
-        for pool in self.control.handles() {
+        let plane = &self.plane;
+        for pool in self.control.handles().into_iter().filter_map(typed::<J, O>) {
             for desk in pool.desks() {
                 pool.take_back(&desk);
             }
@@ -235,7 +236,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
 
     fn hand_back(&self) -> Boxed<'_, HandBack> {
         Box::pin(async move {
-            let plane = &self.control.plane;
+            let plane = &self.plane;
             let mut jobs = std::mem::take(&mut *plane.handed_back.lock());
             let letters = plane.dead.take(|_| true);
             let mut handed = HandBack { jobs: jobs.len(), dead_letters: letters.len(), taken: true };
@@ -245,7 +246,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
             }
             // In the order of admission, so that jobs submitted again keep it.
             jobs.sort_by_key(|job| job.id);
-            let hook = self.control.hand_back.lock().clone();
+            let hook = plane.hand_back.lock().clone();
             handed.taken = match hook {
                 None => {
                     jobs.into_iter().for_each(drop_guarded);
@@ -272,9 +273,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// A worker is not as it should be, or it is again. Beside one that is blocked, another is started.
-    fn tell_condition(&self, pool: &PoolHandle<J, O>, worker: WorkerId, change: Change) {
+    fn tell_condition(&self, pool: &dyn AnyPool, worker: WorkerId, change: Change) {
         let Change { from, to, job, after } = change;
-        self.control.plane.tell(|community| Event::WorkerCondition {
+        self.plane.tell(|community| Event::WorkerCondition {
             community,
             version: pool.version.clone(),
             worker,

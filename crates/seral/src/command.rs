@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::future::IntoFuture;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,8 @@ use crate::verb::Signed;
 /// A verb about to be called. Once polled, it finishes though the future is dropped.
 #[must_use = "a verb takes effect when this is awaited"]
 pub struct Command<J, O, T, E> {
-    control: Arc<Control<J, O, Message<J, O>>>,
+    types: PhantomData<fn(J) -> O>,
+    control: Arc<Control<Message>>,
     what: Result<Verb, E>,
     expected: Option<Revision>,
     signed: Signed,
@@ -42,11 +44,12 @@ pub struct Command<J, O, T, E> {
 
 impl<J, O, T, E> Command<J, O, T, E> {
     pub(crate) fn new(
-        control: &Arc<Control<J, O, Message<J, O>>>,
+        control: &Arc<Control<Message>>,
         what: Result<Verb, E>,
         read: impl FnOnce(Option<Outcome>) -> Result<T, E> + Send + 'static,
     ) -> Self {
         Self {
+            types: PhantomData,
             control: Arc::clone(control),
             what,
             expected: None,
@@ -180,7 +183,7 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { control, what, expected, signed, forced, lasting, read } = self;
+            let Self { control, what, expected, signed, forced, lasting, read, .. } = self;
             let (mut what, pool, planned) = (what?, None, None);
             if let (Verb::Pin { until, .. }, Some(time)) = (&mut what, lasting) {
                 *until = Some(control.plane.now().after(time));

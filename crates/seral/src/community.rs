@@ -36,6 +36,7 @@ use crate::inside::Asking;
 use crate::intake::Stage;
 use crate::job::Extras;
 use crate::percent::Percent;
+use crate::plane::DataPlane;
 use crate::pool::Pool;
 use crate::pool_actor::PoolMessage;
 use crate::submit::Submit;
@@ -59,25 +60,26 @@ const ASK_DEADLINE: Duration = Duration::from_secs(60);
 ///
 /// Dropping handles changes nothing: a community lives until it is [shut down](Self::shutdown), or its ecosystem is.
 pub struct Community<J, O> {
-    pub(crate) control: Arc<Control<J, O, Message<J, O>>>,
+    pub(crate) plane: Arc<DataPlane<J, O>>,
+    pub(crate) control: Arc<Control<Message>>,
 }
 
 impl<J, O> Clone for Community<J, O> {
     fn clone(&self) -> Self {
-        Self { control: Arc::clone(&self.control) }
+        Self { plane: Arc::clone(&self.plane), control: Arc::clone(&self.control) }
     }
 }
 
 impl<J, O> fmt::Debug for Community<J, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Community<{}, {}>({:?})", type_name::<J>(), type_name::<O>(), self.control.plane.name)
+        write!(f, "Community<{}, {}>({:?})", type_name::<J>(), type_name::<O>(), self.plane.name)
     }
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.control.plane.name
+        &self.plane.name
     }
 
     // ---- sending ---------------------------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     ///
     /// [`SendError`] with the job, if it cannot be admitted by waiting.
     pub async fn send(&self, job: J) -> Result<JobId, SendError<J>> {
-        let plane = &self.control.plane;
+        let plane = &self.plane;
         let mut envelope = plane.new_job(job);
         let id = envelope.id;
         trace::note_sender(&mut envelope, plane.root.place);
@@ -112,7 +114,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     ///
     /// [`SendError`] with the job: `Full` without room, `NoVersion` without a version.
     pub fn try_send(&self, job: J) -> Result<JobId, SendError<J>> {
-        let plane = &self.control.plane;
+        let plane = &self.plane;
         let mut envelope = plane.new_job(job);
         let id = envelope.id;
         trace::note_sender(&mut envelope, plane.root.place);
@@ -135,7 +137,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// [`AskError::Send`] with the job if it was not admitted; from a worker that is part of what the answer would wait for, that is
     /// `WouldDeadlock`, at once. [`AskError::Job`] if the job came to no output.
     pub async fn ask(&self, job: J) -> Result<O, AskError<J>> {
-        let plane = &self.control.plane;
+        let plane = &self.plane;
         let Ok(askers) = inside::ask(plane.place) else {
             return Err(SendError::WouldDeadlock(job).into());
         };
@@ -152,7 +154,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
 
     /// The long form: `submit(job).key("customer-42").delay(d).await` gives a handle for the job's outcome.
     pub fn submit(&self, job: J) -> Submit<J, O> {
-        Submit::new(Arc::clone(&self.control.plane), job)
+        Submit::new(Arc::clone(&self.plane), job)
     }
 
     /// Waits until a job would probably be admitted. No room is kept: follow it with [`try_send`](Self::try_send), in a loop.
@@ -163,7 +165,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     ///
     /// `Closed` when the community is shutting down; from a worker on whom its room depends, `Full`, and from one of its own, `NoVersion`.
     pub async fn ready(&self) -> Result<(), SendError<()>> {
-        let plane = &self.control.plane;
+        let plane = &self.plane;
         let from = inside::sender_to(plane.place);
         // One that would go further if it had to does not with `try_send`, which need not wait.
         if plane.ready(None).await? == from { Ok(()) } else { Err(SendError::Full(())) }
@@ -185,7 +187,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
         &self,
         jobs: &mut (impl Iterator<Item = J> + Send),
     ) -> Result<usize, SendAllError<J>> {
-        let plane = &self.control.plane;
+        let plane = &self.plane;
         let mut sent = 0;
         while jobs.size_hint().1 != Some(0) {
             let ready = plane.ready(None).await;
@@ -386,30 +388,30 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     ///
     /// Cancel safe.
     pub async fn closed(&self) {
-        let intake = &self.control.plane.intake;
+        let intake = &self.plane.intake;
         intake.unless_closed(|| intake.stage() != Stage::Open, pending::<()>()).await;
     }
 
     /// What happens in the ecosystem of this community, from now on.
     pub fn events(&self) -> Events {
-        self.control.plane.root.events.subscribe()
+        self.plane.root.events.subscribe()
     }
 
     /// How each worker is, by its number.
     pub fn heartbeats(&self) -> Vec<WorkerView> {
-        let plane = &self.control.plane;
+        let plane = &self.plane;
         plane.root.directory.list(|community| community == plane.place)
     }
 
     /// How this worker is, if it is there.
     pub fn worker(&self, id: WorkerId) -> Option<WorkerView> {
-        let plane = &self.control.plane;
+        let plane = &self.plane;
         plane.root.directory.find(plane.place, id)
     }
 
     /// The jobs that were set aside for a person: look, choose, replay, discard.
     pub fn dead_letters(&self) -> DeadLetters<J, O> {
-        DeadLetters::all(&self.control.plane)
+        DeadLetters::all(&self.plane)
     }
 
     /// For tests of recovery: breaks something.

@@ -3,13 +3,16 @@
 //! Duties: start the dispatcher; start it again, or a pool, when it failed; tell the dispatcher when a pool has ended. What they work on is
 //! elsewhere, so a restart loses nothing.
 
-use std::marker::PhantomData;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use ractor::Actor;
+use ractor::ActorCell;
 use ractor::ActorId;
 use ractor::ActorProcessingErr;
 use ractor::ActorRef;
+use ractor::SpawnErr;
 use ractor::SupervisionEvent;
 use seral_core::id::PoolId;
 use seral_core::versions::State;
@@ -25,22 +28,33 @@ use crate::pool_actor::PoolReport;
 use crate::pool_actor::StartFailure;
 use crate::verb::Message;
 
+type Starting = Pin<Box<dyn Future<Output = Result<ActorCell, SpawnErr>> + Send>>;
+
+/// Starts the actor of a community under that of its ecosystem. Not an `async fn`, so that all actors of a community are compiled here, and not once
+/// more for each type of community.
+pub(crate) fn start(control: Arc<Control<Message>>, ecosystem: ActorCell) -> Starting {
+    Box::pin(async move {
+        let (actor, _) = Actor::spawn_linked(None, CommunityActor, control, ecosystem).await?;
+        Ok(actor.get_cell())
+    })
+}
+
 /// The actor. It is told nothing; it hears of its children.
-pub(crate) struct CommunityActor<J, O>(pub(crate) PhantomData<fn() -> (J, O)>);
+struct CommunityActor;
 
 /// The community has no messages.
 pub(crate) enum Nothing {}
 
 /// What it supervises.
-pub(crate) struct Children<J, O> {
-    control: Arc<Control<J, O, Message<J, O>>>,
+struct Children {
+    control: Arc<Control<Message>>,
     dispatcher: ActorId,
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Actor for CommunityActor<J, O> {
+impl Actor for CommunityActor {
     type Msg = Nothing;
-    type State = Children<J, O>;
-    type Arguments = Arc<Control<J, O, Message<J, O>>>;
+    type State = Children;
+    type Arguments = Arc<Control<Message>>;
 
     async fn pre_start(
         &self,
@@ -70,16 +84,16 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for CommunityActor<J, O>
     }
 }
 
-async fn spawn_dispatcher<J: Send + Sync + 'static, O: Send + 'static>(
-    control: &Arc<Control<J, O, Message<J, O>>>,
+async fn spawn_dispatcher(
+    control: &Arc<Control<Message>>,
     myself: &ActorRef<Nothing>,
 ) -> Result<ActorId, ActorProcessingErr> {
     let arguments = DispatcherArguments { control: Arc::clone(control), community: myself.get_cell() };
-    let (dispatcher, _) = Actor::spawn_linked(None, Dispatcher::new(), arguments, myself.get_cell()).await?;
+    let (dispatcher, _) = Actor::spawn_linked(None, Dispatcher, arguments, myself.get_cell()).await?;
     Ok(dispatcher.get_id())
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Children<J, O> {
+impl Children {
     async fn ended(
         &mut self,
         myself: &ActorRef<Nothing>,
@@ -96,7 +110,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Children<J, O> {
         }
         let Some(pool) = self.pool_of(child) else { return Ok(()) };
         let Some(handle) = self.control.handle(pool) else { return Ok(()) };
-        if handle.mailbox.is_drained() {
+        if handle.mailbox().is_drained() {
             self.pool_is_gone(pool);
             return Ok(());
         }
@@ -116,7 +130,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Children<J, O> {
 
     fn pool_of(&self, actor: ActorId) -> Option<PoolId> {
         let state = self.control.state.lock();
-        let is_it = |running: &crate::control::Running<J, O>| {
+        let is_it = |running: &crate::control::Running| {
             running.actor.as_ref().is_some_and(|pool| pool.get_id() == actor)
         };
         state.pools.iter().find(|(_, running)| is_it(running)).map(|(pool, _)| *pool)
@@ -151,8 +165,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Children<J, O> {
                 report: reporter(&self.control),
             }
         };
-        let actor = PoolActor(PhantomData);
-        let (actor, _) = Actor::spawn_linked(None, actor, arguments, myself.get_cell()).await?;
+        let (actor, _) = Actor::spawn_linked(None, PoolActor, arguments, myself.get_cell()).await?;
         if let Some(running) = self.control.state.lock().pools.get_mut(&pool) {
             running.actor = Some(actor);
         }

@@ -40,12 +40,12 @@ use crate::verb::Told;
 /// The answer to a verb of a rollout, and whom it is for.
 pub(crate) type Answered = (oneshot::Sender<Result<(), Refused>>, Result<(), Refused>);
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
+impl Dispatching {
     /// A deploy that is to be rolled out has been answered. If the version has its first share, the rollout begins; if it is current, there is
     /// nothing left to do.
     pub(crate) fn begin_course(
         &mut self,
-        myself: &Myself<J, O>,
+        myself: &Myself,
         planned: Planned,
         version: Version,
         answer: &Answer,
@@ -85,7 +85,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     #[must_use = "the verbs are the decision"]
     pub(crate) fn tell_course(
         &mut self,
-        myself: &Myself<J, O>,
+        myself: &Myself,
         log: &Arc<Log>,
         told: Told,
     ) -> (Vec<Verb>, Option<Answered>) {
@@ -115,7 +115,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// Does what needs no change of the table. Returns the rest.
-    fn conduct(&mut self, myself: &Myself<J, O>, actions: Vec<Action>) -> Vec<Verb> {
+    fn conduct(&mut self, myself: &Myself, actions: Vec<Action>) -> Vec<Verb> {
         let known = {
             let state = self.control.state.lock();
             state.course.as_ref().map(|course| {
@@ -148,12 +148,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     /// The version with this pool was found to be bad. Returns what is to be done about the table by its rollout, if it has one.
     #[must_use = "the verbs are the decision"]
-    pub(crate) fn fail_course(
-        &mut self,
-        myself: &Myself<J, O>,
-        pool: PoolId,
-        why: String,
-    ) -> Option<Vec<Verb>> {
+    pub(crate) fn fail_course(&mut self, myself: &Myself, pool: PoolId, why: String) -> Option<Vec<Verb>> {
         let now = self.plane().now();
         let actions = {
             let mut state = self.control.state.lock();
@@ -184,7 +179,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         drop_guarded(gate);
     }
 
-    fn run_gate(&self, myself: &Myself<J, O>, log: &Arc<Log>, step: usize) {
+    fn run_gate(&self, myself: &Myself, log: &Arc<Log>, step: usize) {
         let asked = {
             let state = self.control.state.lock();
             state.course.as_ref().and_then(|course| {
@@ -201,7 +196,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         });
     }
 
-    fn wake_course(&mut self, myself: &Myself<J, O>, log: &Arc<Log>, at: Time) {
+    fn wake_course(&mut self, myself: &Myself, log: &Arc<Log>, at: Time) {
         let wait = at.since(self.plane().now());
         let (dispatcher, log) = (myself.clone(), Arc::clone(log));
         let timer = tokio::spawn(async move {
@@ -220,7 +215,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// Something has happened to versions: what has become of the candidate? `cause` is how its rollout ended if it is no candidate any more.
-    pub(crate) fn follow_course(&mut self, myself: &Myself<J, O>, cause: End) {
+    pub(crate) fn follow_course(&mut self, myself: &Myself, cause: End) {
         let now = self.plane().now();
         let actions = {
             let mut state = self.control.state.lock();
@@ -240,7 +235,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// A step of the rollout was just done. If its share is not live, others have too much, and a person has to make room; who resumes then tries again.
-    pub(crate) fn pause_if_not_live(&mut self, myself: &Myself<J, O>) {
+    pub(crate) fn pause_if_not_live(&mut self, myself: &Myself) {
         let now = self.plane().now();
         let actions = {
             let mut state = self.control.state.lock();
@@ -255,7 +250,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     /// The dispatcher begins anew: what the rollout was to do may be lost. Returns what is to be done about the table.
     #[must_use = "the verbs are the decision"]
-    pub(crate) fn resume_course(&mut self, myself: &Myself<J, O>) -> Vec<Verb> {
+    pub(crate) fn resume_course(&mut self, myself: &Myself) -> Vec<Verb> {
         let now = self.plane().now();
         let actions = {
             let mut state = self.control.state.lock();
@@ -289,7 +284,7 @@ fn call(machine: &mut Rollout, now: Time, verb: RolloutVerb) -> Result<Vec<Actio
 }
 
 /// How many jobs the candidate has finished, well or not.
-fn finished<J, O>(state: &ControlState<J, O>) -> u64 {
+fn finished(state: &ControlState) -> u64 {
     let course = state.course.as_ref();
     let running = course.and_then(|course| state.pools.get(&course.pool));
     running.map_or(0, |running| {

@@ -17,25 +17,22 @@ use seral_core::versions::Versions;
 use tokio::sync::Notify;
 
 use crate::agenda::Agenda;
+use crate::any_plane::AnyPlane;
+use crate::any_pool::AnyPool;
 use crate::change::Changes;
 use crate::course::Course;
 use crate::finale::Finale;
-use crate::hand_back::HandBackHook;
-use crate::plane::DataPlane;
-use crate::pool::Pool;
+use crate::pool::Spec;
 use crate::pool_actor::PoolMessage;
-use crate::pool_handle::PoolHandle;
 use crate::user_code::drop_guarded;
 
 /// How long actors may take to end that have nothing left to do.
 const ACTORS_TIME: Duration = Duration::from_secs(1);
 
 /// See the [module](self). `M` is the message of the dispatcher.
-pub(crate) struct Control<J, O, M> {
-    pub(crate) plane: Arc<DataPlane<J, O>>,
-    /// What the application does with jobs that are not done when everything ends.
-    pub(crate) hand_back: Mutex<Option<HandBackHook<J>>>,
-    pub(crate) state: Mutex<ControlState<J, O>>,
+pub(crate) struct Control<M> {
+    pub(crate) plane: Arc<dyn AnyPlane>,
+    pub(crate) state: Mutex<ControlState>,
     /// Its end.
     pub(crate) finale: Finale,
     /// Lets the ecosystem forget this community, so that its name is free.
@@ -50,12 +47,12 @@ pub(crate) struct Control<J, O, M> {
 /// How a community leaves its ecosystem.
 pub(crate) type Leave = Box<dyn Fn() + Send + Sync>;
 
-pub(crate) struct ControlState<J, O> {
+pub(crate) struct ControlState {
     pub(crate) versions: Versions,
     /// The last pool of each version that is remembered.
-    pub(crate) pools: BTreeMap<PoolId, Running<J, O>>,
+    pub(crate) pools: BTreeMap<PoolId, Running>,
     /// How each version that is remembered was made.
-    pub(crate) specs: BTreeMap<Version, Pool<J, O>>,
+    pub(crate) specs: BTreeMap<Version, Spec>,
     /// Who changed what.
     pub(crate) changes: Changes,
     /// What is to be done at which time.
@@ -67,15 +64,15 @@ pub(crate) struct ControlState<J, O> {
 }
 
 /// A pool, and its actor if it is alive.
-pub(crate) struct Running<J, O> {
-    pub(crate) handle: Arc<PoolHandle<J, O>>,
+pub(crate) struct Running {
+    pub(crate) handle: Arc<dyn AnyPool>,
     /// How it was made; nothing once the community has ended.
-    pub(crate) spec: Option<Pool<J, O>>,
+    pub(crate) spec: Option<Spec>,
     pub(crate) actor: Option<ActorRef<PoolMessage>>,
 }
 
-impl<J, O, M> Control<J, O, M> {
-    pub(crate) fn new(plane: Arc<DataPlane<J, O>>, hand_back: Option<HandBackHook<J>>, leave: Leave) -> Self {
+impl<M> Control<M> {
+    pub(crate) fn new(plane: Arc<dyn AnyPlane>, leave: Leave) -> Self {
         let state = ControlState {
             versions: Versions::new(),
             pools: BTreeMap::new(),
@@ -87,7 +84,6 @@ impl<J, O, M> Control<J, O, M> {
         };
         Self {
             plane,
-            hand_back: Mutex::new(hand_back),
             state: Mutex::new(state),
             finale: Finale::new(),
             leave,
@@ -112,12 +108,12 @@ impl<J, O, M> Control<J, O, M> {
         let _ = self.supervisor.set(supervisor);
     }
 
-    pub(crate) fn handle(&self, pool: PoolId) -> Option<Arc<PoolHandle<J, O>>> {
+    pub(crate) fn handle(&self, pool: PoolId) -> Option<Arc<dyn AnyPool>> {
         self.state.lock().pools.get(&pool).map(|running| Arc::clone(&running.handle))
     }
 
     /// The handles of all pools that are remembered.
-    pub(crate) fn handles(&self) -> Vec<Arc<PoolHandle<J, O>>> {
+    pub(crate) fn handles(&self) -> Vec<Arc<dyn AnyPool>> {
         self.state.lock().pools.values().map(|running| Arc::clone(&running.handle)).collect()
     }
 
@@ -145,10 +141,9 @@ impl<J, O, M> Control<J, O, M> {
         if let Some(course) = &mut course {
             course.end();
         }
-        let hook = self.hand_back.lock().take();
-        // Outside of the locks: these are destructors of the user's.
-        drop_guarded((specs, running, course, hook));
-        self.plane.dead.forget_hook();
+        // Outside of the lock: these are destructors of the user's.
+        drop_guarded((specs, running, course));
+        self.plane.forget_user_code();
     }
 
     /// Ends the actors, with that of the community first, so that it starts none again. A worker that blocks its thread is not waited for any more.

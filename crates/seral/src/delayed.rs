@@ -13,6 +13,8 @@ use seral_core::id::Version;
 use seral_core::routing::Routed;
 use seral_core::time::Time;
 
+use crate::common::Moving;
+use crate::common::News;
 use crate::error::SendError;
 use crate::intake::Stage;
 use crate::job::Envelope;
@@ -20,8 +22,6 @@ use crate::mailbox::Mailbox;
 use crate::placement::Placed;
 use crate::placement::Unservable;
 use crate::plane::DataPlane;
-use crate::plane::Moving;
-use crate::plane::News;
 use crate::plane::Sleeping;
 use crate::pool_handle::PoolHandle;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::future::IntoFuture;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::gate::GateStep;
 use crate::percent::Percent;
 use crate::pool::POOL_SIZE_MAX;
 use crate::pool::Pool;
+use crate::pool::Spec;
 use crate::rollout::Rollout;
 use crate::rollout::Step;
 use crate::verb::Call;
@@ -43,9 +45,10 @@ type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 /// A deploy about to be made; see [`Community::deploy`](crate::Community::deploy).
 #[must_use = "a version is deployed when this is awaited"]
 pub struct Deploy<J, O> {
-    control: Arc<Control<J, O, Message<J, O>>>,
+    control: Arc<Control<Message>>,
     version: Version,
-    pool: Pool<J, O>,
+    spec: Spec,
+    types: PhantomData<fn(J) -> O>,
     force: bool,
     expected: Option<Revision>,
     signed: Signed,
@@ -66,15 +69,12 @@ enum Place {
 }
 
 impl<J, O> Deploy<J, O> {
-    pub(crate) fn new(
-        control: Arc<Control<J, O, Message<J, O>>>,
-        version: Version,
-        pool: Pool<J, O>,
-    ) -> Self {
+    pub(crate) fn new(control: Arc<Control<Message>>, version: Version, pool: Pool<J, O>) -> Self {
         Self {
             control,
             version,
-            pool,
+            spec: pool.spec,
+            types: PhantomData,
             force: false,
             expected: None,
             signed: Signed::default(),
@@ -137,7 +137,7 @@ impl<J, O> Deploy<J, O> {
     /// By what the version is watched while it is ramped, or as [`watch_for`](Self::watch_for) says. If the version is there already, it stays as it is. Default = as the
     /// community says: all signs, a chance of 1 in 1,000 that a good version is ever taken back.
     pub fn guard(mut self, policy: GuardPolicy) -> Self {
-        self.pool.guard = Some(policy);
+        self.spec.guard = Some(policy);
         self
     }
 
@@ -181,7 +181,7 @@ impl<J, O> Deploy<J, O> {
     ///
     /// As the deploy itself.
     pub fn dry_run(&self) -> Result<DryRun, DeployError> {
-        let (version, build) = (self.version.clone(), self.pool.build.clone());
+        let (version, build) = (self.version.clone(), self.spec.build.clone());
         let (aim, force, drain_within) = (self.check()?, self.force, self.drain_within);
         let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
         let (run, outcome) = self.control.dry_run(what, self.expected);
@@ -194,13 +194,13 @@ impl<J, O> Deploy<J, O> {
         if self.version.as_str().trim().is_empty() {
             return invalid("a version needs a name, such as \"1.0.0\"");
         }
-        if self.pool.size == 0 {
+        if self.spec.size == 0 {
             return invalid("a pool needs at least one worker");
         }
-        if self.pool.size > POOL_SIZE_MAX {
+        if self.spec.size > POOL_SIZE_MAX {
             return invalid("a pool has at most 10,000 workers; use several communities for more");
         }
-        if let Some(complaint) = self.pool.guard.and_then(|guard| guard.complaint()) {
+        if let Some(complaint) = self.spec.guard.and_then(|guard| guard.complaint()) {
             return invalid(complaint);
         }
         if self.watch_for.is_some() && self.planned.is_none() && self.place != Place::Current {
@@ -208,7 +208,7 @@ impl<J, O> Deploy<J, O> {
                 "a version is watched after it got all new jobs: leave out `.watch_for(..)`, since what is ramped is watched anyway",
             );
         }
-        let guard = self.pool.guard.unwrap_or(self.control.plane.limits.guard);
+        let guard = self.spec.guard.unwrap_or(self.control.plane.limits.guard);
         if self.watch_for.is_some() && guard.is_off() {
             return invalid(
                 "there is no guard to watch the version: leave out `.watch_for(..)`, or give the deploy a `.guard(..)`",
@@ -245,11 +245,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Deploy<J, O> {
     async fn call(self) -> Result<(Deployment, Option<Arc<Log>>), DeployError> {
         let aim = self.check()?;
         let Self {
-            control, version, pool, force, expected, signed, planned, drain_within, watch_for, ..
+            control, version, spec, force, expected, signed, planned, drain_within, watch_for, ..
         } = self;
-        let build = pool.build.clone();
+        let build = spec.build.clone();
         let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
-        let pool = Some(pool);
+        let pool = Some(spec);
         let call = |answer| {
             Message::Call(Box::new(Call {
                 what,
@@ -281,7 +281,7 @@ impl<J, O> fmt::Debug for Deploy<J, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deploy")
             .field("version", &self.version)
-            .field("pool", &self.pool)
+            .field("pool", &self.spec)
             .field("place", &self.place)
             .finish_non_exhaustive()
     }
@@ -351,7 +351,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Ramp<J, O> {
                 None if is_ramped => return Err(DeployError::RampedByHand { version: deployment.version }),
                 None => log,
             };
-            Ok(Rollout { control, deployment, log })
+            Ok(Rollout { types: PhantomData, control, deployment, log })
         })
     }
 }

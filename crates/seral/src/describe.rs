@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use seral_core::id::Version;
 use seral_core::limit::Limit;
@@ -12,12 +11,12 @@ use seral_core::versions::Entry;
 use seral_core::versions::State;
 use seral_core::whose::Whose;
 
+use crate::any_plane::Census;
+use crate::any_pool::AnyPool;
 use crate::control::Control;
 use crate::course::Course;
 use crate::guard_view::GuardView;
 use crate::guards::Sight;
-use crate::heartbeat::Vital;
-use crate::pool_handle::PoolHandle;
 use crate::tally::Tally;
 use crate::view::CommunityView;
 use crate::view::Holder;
@@ -36,12 +35,11 @@ struct PoolCounts {
     tally: Tally,
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
+impl<M> Control<M> {
     /// The view of this moment. Counts are read one after the other: they agree when nothing moves.
     pub(crate) fn describe(&self) -> CommunityView {
         let plane = &self.plane;
         let counters = &plane.counters;
-        let dead = plane.dead.counts();
         let (revision, current, versions, standing, rollout) = {
             let state = self.state.lock();
             let look = |entry: &Entry| {
@@ -62,11 +60,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
                 rollout,
             )
         };
-        let unrouted = plane.unrouted.lock().len() as u64;
-        let (delayed, next_due) = {
-            let delayed = plane.delayed.lock();
-            (delayed.len() as u64, delayed.next_due())
-        };
+        let Census { unrouted, fenced, delayed, dead } = plane.census();
         let mut view = CommunityView {
             name: plane.name.to_string(),
             revision,
@@ -78,10 +72,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             admitted: counters.admitted_delayed.load(Relaxed) + counters.admitted_before.load(Relaxed),
             done: counters.done_before.load(Relaxed),
             faults: counters.faults_before.load(Relaxed),
-            waiting: unrouted,
-            fenced: plane.fence.waiting() as u64,
-            delayed,
-            next_due: next_due.map(|due| due.since(plane.now())),
+            waiting: unrouted as u64,
+            fenced: fenced as u64,
+            delayed: delayed as u64,
+            next_due: plane.next_due().map(|due| due.since(plane.now())),
             running: 0,
             in_transit: 0,
             discarded: counters.discarded.load(Relaxed),
@@ -92,7 +86,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             dead_discarded: dead.discarded,
             handed_back: dead.taken + counters.handed_back.load(Relaxed),
         };
-        for counts in self.handles().iter().map(|pool| count(pool)) {
+        for counts in self.handles().iter().map(|pool| count(&**pool)) {
             view.admitted += counts.admitted;
             view.done += counts.tally.done;
             view.faults += counts.tally.faults;
@@ -103,7 +97,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         view
     }
 
-    fn version_view(&self, entry: &Entry, share: u16, pool: Option<&PoolHandle<J, O>>) -> VersionView {
+    fn version_view(&self, entry: &Entry, share: u16, pool: Option<&dyn AnyPool>) -> VersionView {
         let mut view = VersionView {
             community: self.plane.name.to_string(),
             name: entry.version.to_string(),
@@ -127,10 +121,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         };
         let Some(pool) = pool else { return view };
         let counts = count(pool);
-        view.each_worker = pool.desks().iter().map(|desk| desk.view()).collect();
+        view.each_worker = pool.any_desks().iter().map(|desk| desk.view()).collect();
         view.workers = view.each_worker.len();
         view.waiting = counts.waiting + counts.not_begun;
-        view.oldest = self.oldest_waiting(pool);
+        view.oldest = pool.oldest_waiting(self.plane.now());
         view.running = counts.running;
         view.done = counts.tally.done;
         view.faults = counts.tally.faults;
@@ -166,13 +160,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         };
         standing.pins.iter().map(view).collect()
     }
-
-    fn oldest_waiting(&self, pool: &PoolHandle<J, O>) -> Option<Duration> {
-        let now = self.plane.now();
-        let mut oldest = None;
-        pool.mailbox.for_each_front(|job| oldest = oldest.max(Some(job.admitted.age(now))));
-        oldest
-    }
 }
 
 fn rollout_view(course: &Course) -> Option<RolloutView> {
@@ -189,13 +176,9 @@ fn rule_view(whose: &Whose, version: &Version) -> RuleView {
     RuleView { whose: whose.to_string(), version: version.to_string() }
 }
 
-fn count<J, O>(pool: &PoolHandle<J, O>) -> PoolCounts
-where
-    J: Send + Sync,
-    O: Send,
-{
-    let counts = pool.mailbox.counts();
-    let desks = pool.desks();
+fn count(pool: &dyn AnyPool) -> PoolCounts {
+    let counts = pool.mailbox().counts();
+    let desks = pool.any_desks();
     PoolCounts {
         admitted: counts.admitted,
         waiting: counts.waiting,
@@ -207,17 +190,13 @@ where
 }
 
 /// Who holds up a draining version.
-fn holders<J, O>(pool: &PoolHandle<J, O>) -> Vec<Holder>
-where
-    J: Send + Sync,
-    O: Send,
-{
-    let counts = pool.mailbox.counts();
-    let desks = pool.desks();
+fn holders(pool: &dyn AnyPool) -> Vec<Holder> {
+    let counts = pool.mailbox().counts();
+    let desks = pool.any_desks();
     let waiting = counts.waiting + desks.iter().map(|desk| desk.not_begun()).sum::<usize>();
     let running = desks.iter().filter_map(|desk| {
         let job = desk.in_hand()?.get();
-        Some(Holder::Running { job, worker: desk.worker.get(), at_least: desk.at_job_for() })
+        Some(Holder::Running { job, worker: desk.number().get(), at_least: desk.at_job_for() })
     });
     let in_hand = desks.iter().filter(|desk| desk.in_hand().is_some()).count();
     let not_begun: usize = desks.iter().map(|desk| desk.not_begun()).sum();

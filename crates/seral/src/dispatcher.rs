@@ -7,7 +7,6 @@
 //! told while it was away.
 
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -28,49 +27,40 @@ use seral_core::versions::State;
 use seral_core::versions::Verb;
 use tokio::sync::oneshot;
 
-use crate::admission::Obstacle;
 use crate::agenda::Duty;
+use crate::any_pool::AnyPool;
+use crate::common::News;
 use crate::control::Control;
 use crate::enact::Dispatching;
 use crate::enact::Myself;
 use crate::error::ScaleError;
-use crate::error::SendError;
 use crate::event::Event;
 use crate::guards::Condemned;
-use crate::plane::News;
 use crate::pool::POOL_SIZE_MAX;
 use crate::pool_actor::PoolMessage;
 use crate::pool_actor::PoolReport;
-use crate::pool_handle::PoolHandle;
 use crate::verb::Call;
 use crate::verb::Message;
 use crate::verb::Outcome;
 use crate::verb::Signed;
-use crate::verb::Submission;
 
 /// How many jobs are moved before the dispatcher looks at its other messages: some 50 µs of work.
 const SLICE: usize = 256;
 
 /// The actor.
-pub(crate) struct Dispatcher<J, O>(PhantomData<fn() -> (J, O)>);
+pub(crate) struct Dispatcher;
 
 /// What the dispatcher needs to begin.
-pub(crate) struct DispatcherArguments<J, O> {
-    pub(crate) control: Arc<Control<J, O, Message<J, O>>>,
+pub(crate) struct DispatcherArguments {
+    pub(crate) control: Arc<Control<Message>>,
     /// The community, which supervises the pools.
     pub(crate) community: ActorCell,
 }
 
-impl<J, O> Dispatcher<J, O> {
-    pub(crate) fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
-    type Msg = Message<J, O>;
-    type State = Dispatching<J, O>;
-    type Arguments = DispatcherArguments<J, O>;
+impl Actor for Dispatcher {
+    type Msg = Message;
+    type State = Dispatching;
+    type Arguments = DispatcherArguments;
 
     async fn pre_start(
         &self,
@@ -111,7 +101,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
             Message::Scale(version, size, answer) => {
                 let _ = answer.send(dispatching.scale(version, size));
             }
-            Message::Submit(submission) => dispatching.submit(submission),
+            Message::Submit(submission) => dispatching.plane().submit(submission),
             Message::News(News::DrainedOrRevived(pool)) => dispatching.look_at(&myself, pool).await?,
             Message::News(News::DueEarlier) => dispatching.set_timer(&myself),
             Message::News(News::Condemned(pool)) => dispatching.condemn(&myself, pool).await?,
@@ -150,11 +140,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for Dispatcher<J, O> {
     }
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
+impl Dispatching {
     // ---- beginning -------------------------------------------------------------------------------------------------
 
     /// The community has been closed for good: what is loading is given up, and callers that wait are told so by the end of their ports.
-    async fn close(&mut self, myself: &Myself<J, O>) -> Result<(), ActorProcessingErr> {
+    async fn close(&mut self, myself: &Myself) -> Result<(), ActorProcessingErr> {
         let actions = self.control.state.lock().versions.restart();
         self.perform(myself, actions).await?;
         self.calls.clear();
@@ -162,7 +152,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// Takes over from nobody, or from a dispatcher that failed.
-    async fn begin(&mut self, myself: &Myself<J, O>) -> Result<(), ActorProcessingErr> {
+    async fn begin(&mut self, myself: &Myself) -> Result<(), ActorProcessingErr> {
         let news = myself.clone();
         self.plane().set_dispatcher(move |told| {
             let _ = news.cast(Message::News(told));
@@ -199,7 +189,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     // ---- verbs -----------------------------------------------------------------------------------------------------
 
     /// Somebody called a verb. Once the community is closed, the end of the port is the answer.
-    async fn call(&mut self, myself: &Myself<J, O>, call: Call<J, O>) -> Result<(), ActorProcessingErr> {
+    async fn call(&mut self, myself: &Myself, call: Call) -> Result<(), ActorProcessingErr> {
         if self.control.state.lock().is_closed {
             return Ok(());
         }
@@ -214,14 +204,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// Why a call does not fit what its pool is at: a version without a worker that runs would take all jobs and do none.
-    fn misuse(&self, call: &Call<J, O>) -> Option<Misuse> {
+    fn misuse(&self, call: &Call) -> Option<Misuse> {
         let Verb::Promote { version, .. } = &call.what else { return None };
         let state = self.control.state.lock();
         let entry =
             state.versions.find(version).filter(|entry| entry.is_warm() && entry.state != State::Current)?;
         let handle = state.pools.get(&entry.pool).map(|running| &running.handle);
         // Drained just now: its workers leave, and none is to be waited for. The machine hears of it first, and says that it is gone.
-        if handle.is_some_and(|handle| handle.mailbox.is_drained()) {
+        if handle.is_some_and(|handle| handle.mailbox().is_drained()) {
             return None;
         }
         let running = handle.is_some_and(|handle| handle.has_running_worker());
@@ -229,7 +219,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// Does what a rollout decided about the routing table.
-    async fn step(&mut self, myself: &Myself<J, O>, verbs: Vec<Verb>) -> Result<(), ActorProcessingErr> {
+    async fn step(&mut self, myself: &Myself, verbs: Vec<Verb>) -> Result<(), ActorProcessingErr> {
         for what in verbs {
             let signed = Signed { by: Some("a rollout".to_owned()), why: self.reason_of_course() };
             self.call_urgently(myself, what, signed).await?;
@@ -241,7 +231,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     /// Calls a verb that was decided here, ahead of those in line. Nobody waits for the answer.
     async fn call_urgently(
         &mut self,
-        myself: &Myself<J, O>,
+        myself: &Myself,
         what: Verb,
         signed: Signed,
     ) -> Result<(), ActorProcessingErr> {
@@ -255,7 +245,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// A guard has found that the version with this pool has to go, unless it has gone meanwhile.
-    async fn condemn(&mut self, myself: &Myself<J, O>, pool: PoolId) -> Result<(), ActorProcessingErr> {
+    async fn condemn(&mut self, myself: &Myself, pool: PoolId) -> Result<(), ActorProcessingErr> {
         let Some(Condemned { candidate, baseline, finding }) = self.plane().guards.condemned(pool) else {
             return Ok(());
         };
@@ -297,19 +287,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
         Ok(())
     }
 
-    fn submit(&self, Submission { job, reply }: Submission<J>) {
-        let plane = self.plane();
-        let envelope = plane.new_job(job);
-        let id = envelope.id;
-        let answer = match plane.try_admit(envelope) {
-            Ok(()) => Ok(id),
-            Err((back, Obstacle::Full(_))) => Err(SendError::Full(back.payload)),
-            Err((back, Obstacle::NoVersion(_))) => Err(SendError::NoVersion(back.payload)),
-            Err((back, Obstacle::PinUnserved | Obstacle::Closed)) => Err(SendError::Closed(back.payload)),
-        };
-        let _ = reply.send(answer);
-    }
-
     fn next_verb(&mut self) -> VerbId {
         self.last_verb = self.last_verb.next();
         self.last_verb
@@ -318,20 +295,20 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     // ---- deciding --------------------------------------------------------------------------------------------------
 
     /// Looks whether this pool is drained: what was told of it may be old by now.
-    async fn look_at(&mut self, myself: &Myself<J, O>, pool: PoolId) -> Result<(), ActorProcessingErr> {
+    async fn look_at(&mut self, myself: &Myself, pool: PoolId) -> Result<(), ActorProcessingErr> {
         let Some(handle) = self.control.handle(pool) else { return Ok(()) };
-        if handle.mailbox.is_drained() {
+        if handle.mailbox().is_drained() {
             // Also where no version changes its state by it: at the end, when the current one is drained as well.
             self.control.tell_pool(pool, PoolMessage::Drained);
         }
-        self.happened(myself, whether_drained(&handle)).await
+        self.happened(myself, whether_drained(&*handle)).await
     }
 
     /// Asks the machine what to do about a fact, and does it.
     ///
     /// While it decides, and until that is done, no mailbox may be drained under its hands: one event may bring several verbs to their turn, and what
     /// the first leaves, the next may open. A mailbox that is drained already, or not any more, is news that comes first.
-    async fn happened(&mut self, myself: &Myself<J, O>, fact: Fact) -> Result<(), ActorProcessingErr> {
+    async fn happened(&mut self, myself: &Myself, fact: Fact) -> Result<(), ActorProcessingErr> {
         let cause = cause_of(&fact);
         let mut detained = Detained(Vec::new());
         let mut actions = Vec::new();
@@ -341,11 +318,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             for (pool, was) in entries.collect::<Vec<_>>() {
                 let Some(running) = state.pools.get(&pool) else { continue };
                 let handle = Arc::clone(&running.handle);
-                let is_detained = handle.mailbox.detain().is_ok();
+                let is_detained = handle.mailbox().detain().is_ok();
                 // Sealed without being drained: the community has been closed.
-                let is_known = is_detained || handle.mailbox.is_drained();
+                let is_known = is_detained || handle.mailbox().is_drained();
                 if is_known && matches!(was, State::Draining | State::Drained) {
-                    actions.extend(state.versions.handle(whether_drained(&handle)));
+                    actions.extend(state.versions.handle(whether_drained(&*handle)));
                 }
                 if is_detained {
                     detained.0.push(handle);
@@ -370,7 +347,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     /// Moves some waiting jobs of a version that was rolled back. In slices, so that any verb can come in between.
     async fn recall_slice(
         &mut self,
-        myself: &Myself<J, O>,
+        myself: &Myself,
         pool: PoolId,
         since: Time,
         moved: usize,
@@ -379,13 +356,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             return Ok(());
         }
         let Some(handle) = self.control.handle(pool) else { return Ok(()) };
-        let table = self.plane().routes.load_full();
-        let jobs = handle.mailbox.remove_up_to(SLICE, |job| !table.is_tied(job, &handle.version));
-        let count = jobs.len();
-        for job in jobs {
-            self.plane().readmit(job);
-        }
-        handle.mailbox.arrived(count);
+        let count = self.plane().recall(Arc::clone(&handle), SLICE);
         let moved = moved + count;
         if count == SLICE {
             let _ = myself.cast(Message::RecallSlice { pool, since, moved });
@@ -402,7 +373,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     // ---- time ------------------------------------------------------------------------------------------------------
 
-    async fn look_at_the_clock(&mut self, myself: &Myself<J, O>) -> Result<(), ActorProcessingErr> {
+    async fn look_at_the_clock(&mut self, myself: &Myself) -> Result<(), ActorProcessingErr> {
         self.timer = None;
         let now = self.plane().now();
         while let Some(duty) = self.take_due(now) {
@@ -438,19 +409,19 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 }
 
 /// Pools that are not drained as long as this lives, whatever becomes of what is being done.
-struct Detained<J, O>(Vec<Arc<PoolHandle<J, O>>>);
+struct Detained(Vec<Arc<dyn AnyPool>>);
 
-impl<J, O> Drop for Detained<J, O> {
+impl Drop for Detained {
     fn drop(&mut self) {
         for pool in &self.0 {
-            pool.mailbox.release();
+            pool.mailbox().release();
         }
     }
 }
 
 /// Whether a pool is drained, as the machine of the versions is told. What it knows already, it ignores.
-fn whether_drained<J, O>(handle: &PoolHandle<J, O>) -> Fact {
-    let (pool, mailbox) = (handle.id, &handle.mailbox);
+fn whether_drained(handle: &dyn AnyPool) -> Fact {
+    let (pool, mailbox) = (handle.id, handle.mailbox());
     let kept = mailbox.is_warm();
     if kept || mailbox.is_drained() { Fact::Drained { pool, kept } } else { Fact::Revived(pool) }
 }

@@ -27,8 +27,9 @@ use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 use crate::closing::AnyCommunity;
+use crate::common::Limits;
 use crate::community::Community;
-use crate::community_actor::CommunityActor;
+use crate::community_actor;
 use crate::community_actor::Nothing;
 use crate::control::Control;
 use crate::control::Leave;
@@ -43,7 +44,6 @@ use crate::hand_back;
 use crate::hand_back::HandBackHook;
 use crate::hand_back::HandedBack;
 use crate::plane::DataPlane;
-use crate::plane::Limits;
 use crate::report::ShutdownReport;
 use crate::root::Root;
 use crate::shutdown;
@@ -346,18 +346,16 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
         }
         inner.root.runtime.get_or_init(|| runtime);
         let root_actor = inner.actor.get_or_try_init(|| start(inner)).await?;
-        let plane = Arc::new(DataPlane::new(&name, Arc::clone(&inner.root), limits, overflow));
-        let control = Arc::new(Control::new(plane, hand_back, leave(inner, &name)));
-        let (actor, arguments) = (CommunityActor(PhantomData), Arc::clone(&control));
-        let spawned = Actor::spawn_linked(None, actor, arguments, root_actor.get_cell()).await;
-        let actor = match spawned {
-            Ok((actor, _)) => actor,
+        let plane = Arc::new(DataPlane::new(&name, Arc::clone(&inner.root), limits, hand_back, overflow));
+        let control = Arc::new(Control::new(Arc::<DataPlane<J, O>>::clone(&plane), leave(inner, &name)));
+        let actor = match community_actor::start(Arc::clone(&control), root_actor.get_cell()).await {
+            Ok(actor) => actor,
             // The root has ended meanwhile, and supervises nobody any more.
             Err(_) if inner.finale.has_begun() => return Err(CommunityError::ShutDown),
             Err(error) => return Err(CommunityError::Spawn { why: error.to_string() }),
         };
-        control.set_supervisor(actor.get_cell());
-        let community = Community { control };
+        control.set_supervisor(actor.clone());
+        let community = Community { plane, control };
         // Not before it has its actors: whoever finds it may end it.
         let refused = match inner.directory.entry(name.clone()) {
             // Looked at under the lock of the entry: the shutdown lists what is there after it has begun.

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -29,37 +28,34 @@ use seral_core::whose::Whose;
 use tokio::task::JoinHandle;
 
 use crate::agenda::Duty;
+use crate::any_plane::AnyPlane;
+use crate::any_pool::AnyMailbox;
+use crate::any_pool::AnyPool;
 use crate::change::Change;
 use crate::control::Control;
 use crate::control::ControlState;
 use crate::control::Running;
 use crate::event::Event;
-use crate::job::Envelope;
-use crate::mailbox::Mailbox;
-use crate::mailbox::Notice;
-use crate::plane::DataPlane;
-use crate::plane::News;
-use crate::pool::Pool;
+use crate::pool::Spec;
 use crate::pool_actor::PoolActor;
 use crate::pool_actor::PoolArguments;
 use crate::pool_actor::PoolMessage;
 use crate::pool_actor::PoolReport;
 use crate::pool_actor::StartFailure;
-use crate::pool_handle::PoolHandle;
 use crate::verb::Call;
 use crate::verb::Message;
 use crate::verb::Outcome;
 use crate::verb::Signed;
 
 /// The dispatcher, as messages reach it.
-pub(crate) type Myself<J, O> = ActorRef<Message<J, O>>;
+pub(crate) type Myself = ActorRef<Message>;
 
 /// The state of the dispatcher: only what concerns callers that wait for it. What must outlive it is in [`Control`].
-pub(crate) struct Dispatching<J, O> {
-    pub(crate) control: Arc<Control<J, O, Message<J, O>>>,
+pub(crate) struct Dispatching {
+    pub(crate) control: Arc<Control<Message>>,
     pub(crate) community: ActorCell,
     pub(crate) last_verb: VerbId,
-    pub(crate) calls: BTreeMap<VerbId, Call<J, O>>,
+    pub(crate) calls: BTreeMap<VerbId, Call>,
     /// Why pools could not be started, until that is answered.
     pub(crate) start_failure: Option<StartFailure>,
     /// Since when what was decided last is being done.
@@ -71,7 +67,7 @@ pub(crate) struct Dispatching<J, O> {
     pub(crate) course_timer: Option<JoinHandle<()>>,
 }
 
-impl<J, O> Drop for Dispatching<J, O> {
+impl Drop for Dispatching {
     /// A timer outlives neither its dispatcher nor the ecosystem.
     fn drop(&mut self) {
         if let Some((_, timer)) = self.timer.take() {
@@ -83,19 +79,19 @@ impl<J, O> Drop for Dispatching<J, O> {
     }
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
-    pub(crate) fn plane(&self) -> &Arc<DataPlane<J, O>> {
+impl Dispatching {
+    pub(crate) fn plane(&self) -> &Arc<dyn AnyPlane> {
         &self.control.plane
     }
 
     /// Does what was decided, in order.
     pub(crate) async fn perform(
         &mut self,
-        myself: &Myself<J, O>,
+        myself: &Myself,
         actions: Vec<Action>,
     ) -> Result<(), ActorProcessingErr> {
         self.performing_since = self.plane().now();
-        let mut from = self.plane().routes.load().revision;
+        let mut from = self.plane().revision();
         let mut by_itself = Vec::new();
         // Many pins may end at once.
         let mut let_go = BTreeSet::new();
@@ -104,27 +100,27 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 Action::Start(pool, version) => self.start(myself, pool, &version).await?,
                 // A drained mailbox is never opened: `happened` saw to that.
                 Action::Open(pool, limit) => self.admit_again(pool, |mailbox| mailbox.open(limit)),
-                Action::Reserve(pool) => self.admit_again(pool, Mailbox::reserve),
+                Action::Reserve(pool) => self.admit_again(pool, |mailbox| mailbox.reserve()),
                 Action::Publish(table) => {
                     self.control.see_to_guards(&table, self.watch_for(&table));
-                    self.plane().publish(table.map(|pool| self.control.handle(*pool)));
+                    self.plane().publish(&table, &|pool| self.control.handle(pool));
                 }
                 Action::Narrow(pool) => {
-                    self.with_handle(pool, |handle| handle.mailbox.narrow());
+                    self.with_handle(pool, |handle| handle.mailbox().narrow());
                     self.control.tell_pool(pool, PoolMessage::Replaced);
                 }
-                Action::Halt(pool) => self.with_handle(pool, PoolHandle::halt),
+                Action::Halt(pool) => self.with_handle(pool, AnyPool::halt),
                 Action::Recall(pool) => {
                     let since = self.performing_since;
                     let _ = myself.cast(Message::RecallSlice { pool, since, moved: 0 });
                 }
-                Action::Resume(pool) => self.with_handle(pool, |handle| handle.mailbox.resume()),
+                Action::Resume(pool) => self.with_handle(pool, |handle| handle.mailbox().resume()),
                 Action::Dismiss(pool) => {
-                    self.with_handle(pool, |handle| handle.mailbox.shut());
+                    self.with_handle(pool, |handle| handle.mailbox().shut());
                     self.control.tell_pool(pool, PoolMessage::Dismiss);
                 }
                 Action::DrainWithin(pool, time) => self.enter_duty(time, Duty::Overdue(pool)),
-                Action::AskToYield(pool) => self.with_handle(pool, PoolHandle::ask_to_yield),
+                Action::AskToYield(pool) => self.with_handle(pool, AnyPool::ask_to_yield),
                 Action::KeepWarm(pool) => {
                     let time = self.keep_warm_time(pool);
                     self.enter_duty(time, Duty::Cool(pool));
@@ -135,7 +131,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                     let_go.insert(pool);
                 }
                 Action::GiveUpPinned(pool) => {
-                    self.with_handle(pool, |handle| self.plane().give_up_pinned(handle));
+                    if let Some(handle) = self.control.handle(pool) {
+                        self.plane().give_up_pinned(handle);
+                    }
                 }
                 Action::TellShare(version, share) => {
                     self.plane().tell(|community| Event::ShareChanged { community, version, share });
@@ -152,7 +150,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 Action::Tell(version, state) => self.tell(version, state),
                 Action::Answer(verb, answer) => {
                     self.answer(myself, verb, answer, from);
-                    from = self.plane().routes.load().revision;
+                    from = self.plane().revision();
                 }
             }
         }
@@ -166,24 +164,24 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// A pool gets jobs, whatever it was: its workers take again, and nobody waits for its end any more.
-    fn admit_again(&self, pool: PoolId, open: impl FnOnce(&Mailbox<Envelope<J, O>>) -> Result<(), Drained>) {
+    fn admit_again(&self, pool: PoolId, open: impl FnOnce(&dyn AnyMailbox) -> Result<(), Drained>) {
         let Some(handle) = self.control.handle(pool) else { return };
         {
             let mut state = self.control.state.lock();
             state.agenda.strike_out(Duty::Cool(pool));
             state.agenda.strike_out(Duty::Overdue(pool));
         }
-        handle.mailbox.keep_warm(!self.keep_warm_time(pool).is_zero());
-        let _ = open(&handle.mailbox);
+        handle.mailbox().keep_warm(!self.keep_warm_time(pool).is_zero());
+        let _ = open(handle.mailbox());
         handle.relent();
-        handle.mailbox.resume();
+        handle.mailbox().resume();
     }
 
     /// For how long the version is to be watched that is current by this table, if it is being deployed or promoted, and whoever deployed it said so.
     fn watch_for(&self, table: &RoutingTable<PoolId>) -> Option<Duration> {
         let state = self.control.state.lock();
         let current = &state.pools.get(&table.current?)?.handle.version;
-        let brings_it = |call: &&Call<J, O>| match &call.what {
+        let brings_it = |call: &&Call| match &call.what {
             Verb::Deploy { version, .. } | Verb::Promote { version, .. } => version == current,
             _ => false,
         };
@@ -224,7 +222,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             let is_kept = state.versions.entries().iter().any(|entry| entry.pool == pool && entry.kept);
             (is_kept, state.agenda.has(Duty::Cool(pool)))
         };
-        let is_warm = self.control.handle(pool).is_some_and(|handle| handle.mailbox.is_warm());
+        let is_warm = self.control.handle(pool).is_some_and(|handle| handle.mailbox().is_warm());
         if is_kept && !has_duty {
             self.enter_duty(self.keep_warm_time(pool), Duty::Cool(pool));
         } else if is_warm && !is_kept {
@@ -236,15 +234,15 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     pub(crate) fn cool(&self, pool: PoolId) {
         let Some(handle) = self.control.handle(pool) else { return };
         self.control.state.lock().agenda.strike_out(Duty::Cool(pool));
-        handle.mailbox.keep_warm(false);
-        if handle.mailbox.cool().is_ok() {
+        handle.mailbox().keep_warm(false);
+        if handle.mailbox().cool().is_ok() {
             self.control.tell_pool(pool, PoolMessage::Drained);
         }
     }
 
-    fn with_handle(&self, pool: PoolId, act: impl FnOnce(&PoolHandle<J, O>)) {
+    fn with_handle(&self, pool: PoolId, act: impl FnOnce(&dyn AnyPool)) {
         if let Some(handle) = self.control.handle(pool) {
-            act(&handle);
+            act(&*handle);
         }
     }
 
@@ -252,7 +250,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     async fn start(
         &mut self,
-        myself: &Myself<J, O>,
+        myself: &Myself,
         id: PoolId,
         version: &Version,
     ) -> Result<(), ActorProcessingErr> {
@@ -264,7 +262,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 return Ok(());
             }
         };
-        let handle = Arc::new(PoolHandle::new(id, version.clone(), spec.size, self.mailbox(id)));
+        let handle = Arc::clone(self.plane()).new_pool(id, version, spec.size);
         let arguments = PoolArguments {
             plane: Arc::clone(self.plane()),
             pool: Arc::clone(&handle),
@@ -272,8 +270,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             is_loading: true,
             report: reporter(&self.control),
         };
-        let actor = PoolActor(PhantomData);
-        let started = Actor::spawn_linked(None, actor, arguments, self.community.clone()).await;
+        let started = Actor::spawn_linked(None, PoolActor, arguments, self.community.clone()).await;
         let (actor, why) = match started {
             Ok((actor, _)) => (Some(actor), None),
             Err(error) => (None, Some(error.to_string())),
@@ -291,7 +288,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
             }
             if state.is_closed {
                 // Closed while the actor was started: what closing did to all other mailboxes is done to this one here.
-                handle.mailbox.seal();
+                handle.mailbox().seal();
                 if let Some(actor) = &actor {
                     let _ = actor.cast(PoolMessage::Dismiss);
                 }
@@ -307,26 +304,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// What this version is made of: what is being deployed, or what was deployed under this name.
-    fn spec_for(&self, version: &Version) -> Option<Pool<J, O>> {
+    fn spec_for(&self, version: &Version) -> Option<Spec> {
         let state = self.control.state.lock();
         let build = state.versions.find(version).map(|entry| entry.build.clone())?;
         let offered = self.calls.values().filter(|call| call.what.version().as_ref() == Some(version));
         let offered = offered.filter_map(|call| call.pool.as_ref()).find(|pool| pool.build == build);
         offered.cloned().or_else(|| state.specs.get(version).cloned())
-    }
-
-    fn mailbox(&self, pool: PoolId) -> Mailbox<Envelope<J, O>> {
-        // Weak, since the data plane holds the table, the table the pool, and the pool this mailbox.
-        let plane = Arc::downgrade(self.plane());
-        let stir = Arc::clone(&self.plane().stir);
-        Mailbox::new(self.plane().limits.mailbox, move |notice| match notice {
-            Notice::Drained | Notice::Revived => {
-                if let Some(plane) = plane.upgrade() {
-                    plane.tell_dispatcher(News::DrainedOrRevived(pool));
-                }
-            }
-            Notice::Quiet => stir.tell(),
-        })
     }
 
     fn forget(&self, version: &Version) {
@@ -352,13 +335,13 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     }
 
     /// Lets go of a pool that is over, and keeps its counts.
-    fn fold(&self, state: &mut ControlState<J, O>, pool: PoolId) {
+    fn fold(&self, state: &mut ControlState, pool: PoolId) {
         state.agenda.strike_out(Duty::Cool(pool));
         state.agenda.strike_out(Duty::Overdue(pool));
         if let Some(running) = state.pools.remove(&pool) {
             let counters = &self.plane().counters;
             let tally = running.handle.tally();
-            counters.admitted_before.fetch_add(running.handle.mailbox.counts().admitted, Relaxed);
+            counters.admitted_before.fetch_add(running.handle.mailbox().counts().admitted, Relaxed);
             counters.done_before.fetch_add(tally.done, Relaxed);
             counters.faults_before.fetch_add(tally.faults, Relaxed);
         }
@@ -373,7 +356,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
                 self.control.state.lock().agenda.strike_out(Duty::Overdue(pool));
             }
             let handle = pool.and_then(|pool| self.control.handle(pool));
-            if let Some(handle) = handle.filter(|handle| handle.mailbox.is_drained()) {
+            if let Some(handle) = handle.filter(|handle| handle.mailbox().is_drained()) {
                 self.control.tell_pool(handle.id, PoolMessage::Drained);
             }
         }
@@ -382,12 +365,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
 
     /// Writes down who changed the table that had this number until then.
     fn note_change(&self, from: Revision, what: String, Signed { by, why }: Signed) {
-        let (from, to) = (from.get(), self.plane().routes.load().revision.get());
+        let (from, to) = (from.get(), self.plane().revision().get());
         let at = self.plane().root.clock.by_calendar();
         self.control.state.lock().changes.note(Change { at, what, by, why, from, to });
     }
 
-    fn answer(&mut self, myself: &Myself<J, O>, verb: VerbId, answer: Answer, from: Revision) {
+    fn answer(&mut self, myself: &Myself, verb: VerbId, answer: Answer, from: Revision) {
         let Some(call) = self.calls.remove(&verb) else { return };
         if let Answer::RolledBack { from, to, how } = &answer {
             let (from, to, how) = (from.clone(), to.clone(), *how);
@@ -409,9 +392,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Dispatching<J, O> {
     // ---- time ------------------------------------------------------------------------------------------------------
 
     /// Sets the timer to whatever is due first.
-    pub(crate) fn set_timer(&mut self, myself: &Myself<J, O>) {
+    pub(crate) fn set_timer(&mut self, myself: &Myself) {
         let plane = self.plane();
-        let next_due = plane.delayed.lock().next_due();
+        let next_due = plane.next_due();
         let (next_duty, next_end) = {
             let state = self.control.state.lock();
             (state.agenda.next(), state.versions.standing().next_end())
@@ -452,13 +435,7 @@ fn unpinned(whose: &Whose, version: &Version) -> (String, Signed) {
 }
 
 /// How a pool reports, to whoever is the dispatcher by then.
-pub(crate) fn reporter<J, O>(
-    control: &Arc<Control<J, O, Message<J, O>>>,
-) -> Arc<dyn Fn(PoolReport) + Send + Sync>
-where
-    J: Send + Sync + 'static,
-    O: Send + 'static,
-{
+pub(crate) fn reporter(control: &Arc<Control<Message>>) -> Arc<dyn Fn(PoolReport) + Send + Sync> {
     let control = Arc::downgrade(control);
     Arc::new(move |report| {
         if let Some(dispatcher) = control.upgrade().and_then(|control| control.dispatcher()) {

@@ -25,19 +25,19 @@ use seral_core::id::Version;
 use seral_core::routing::Route;
 use seral_core::time::Time;
 
-use crate::pool_handle::PoolHandle;
+use crate::any_pool::AnyPool;
 use crate::tally::Tally;
 
 /// See the [module](self).
-pub(crate) struct Guards<J, O> {
+pub(crate) struct Guards {
     is_any: AtomicBool,
-    watches: Mutex<Vec<Watch<J, O>>>,
+    watches: Mutex<Vec<Watch>>,
 }
 
 /// Who is to be watched beside whom, by a table that is about to be published.
-pub(crate) struct Suspect<J, O> {
-    pub(crate) candidate: Arc<PoolHandle<J, O>>,
-    pub(crate) baseline: Arc<PoolHandle<J, O>>,
+pub(crate) struct Suspect {
+    pub(crate) candidate: Arc<dyn AnyPool>,
+    pub(crate) baseline: Arc<dyn AnyPool>,
     pub(crate) policy: GuardPolicy,
     /// The candidate's part of new jobs that go to one of the two by chance; nothing if it gets its jobs otherwise.
     pub(crate) part: Option<f64>,
@@ -55,9 +55,9 @@ pub(crate) struct Seen<'a> {
 }
 
 /// Why a version has to go.
-pub(crate) struct Condemned<J, O> {
-    pub(crate) candidate: Arc<PoolHandle<J, O>>,
-    pub(crate) baseline: Arc<PoolHandle<J, O>>,
+pub(crate) struct Condemned {
+    pub(crate) candidate: Arc<dyn AnyPool>,
+    pub(crate) baseline: Arc<dyn AnyPool>,
     pub(crate) finding: Finding,
 }
 
@@ -72,22 +72,22 @@ pub(crate) struct Sight {
     pub(crate) failures: (u64, u64),
 }
 
-struct Watch<J, O> {
-    candidate: Party<J, O>,
-    baseline: Party<J, O>,
+struct Watch {
+    candidate: Party,
+    baseline: Party,
     guard: Guard,
     slow_over: Option<Duration>,
     until: Option<Time>,
 }
 
-struct Party<J, O> {
-    pool: Arc<PoolHandle<J, O>>,
+struct Party {
+    pool: Arc<dyn AnyPool>,
     /// What it had done before it was watched.
     before: Tally,
 }
 
-impl<J, O> Party<J, O> {
-    fn of(pool: &Arc<PoolHandle<J, O>>) -> Self {
+impl Party {
+    fn of(pool: &Arc<dyn AnyPool>) -> Self {
         Self { pool: Arc::clone(pool), before: pool.tally() }
     }
 
@@ -97,11 +97,11 @@ impl<J, O> Party<J, O> {
     }
 }
 
-impl<J, O> Watch<J, O> {
-    fn begin(suspect: &Suspect<J, O>) -> Self {
+impl Watch {
+    fn begin(suspect: &Suspect) -> Self {
         let Suspect { candidate, baseline, policy, part, until } = suspect;
         let slow_over = baseline.pace.usual_most();
-        let record = part.is_none().then(|| record_of(baseline, slow_over));
+        let record = part.is_none().then(|| record_of(&**baseline, slow_over));
         let mut guard = Guard::new(*policy, record);
         if slow_over.is_some() {
             guard.know_slow(Jobs::default());
@@ -115,7 +115,7 @@ impl<J, O> Watch<J, O> {
         }
     }
 
-    fn is_of(&self, suspect: &Suspect<J, O>) -> bool {
+    fn is_of(&self, suspect: &Suspect) -> bool {
         self.candidate.pool.id == suspect.candidate.id
             && self.baseline.pool.id == suspect.baseline.id
             && self.guard.is_beside() == suspect.part.is_some()
@@ -165,20 +165,20 @@ impl<J, O> Watch<J, O> {
             self.guard.know_slow(self.jobs());
         }
         if self.until.is_none() {
-            self.guard.set_record(record_of(&self.baseline.pool, self.slow_over));
+            self.guard.set_record(record_of(&*self.baseline.pool, self.slow_over));
         }
     }
 
     fn is_over(&self, now: Time) -> bool {
-        self.until.is_some_and(|until| until <= now || self.baseline.pool.mailbox.is_drained())
+        self.until.is_some_and(|until| until <= now || self.baseline.pool.mailbox().is_drained())
     }
 
-    fn pools(&self) -> [&Arc<PoolHandle<J, O>>; 2] {
+    fn pools(&self) -> [&Arc<dyn AnyPool>; 2] {
         [&self.candidate.pool, &self.baseline.pool]
     }
 }
 
-impl<J, O> Guards<J, O> {
+impl Guards {
     pub(crate) fn new() -> Self {
         Self { is_any: AtomicBool::new(false), watches: Mutex::new(Vec::new()) }
     }
@@ -186,7 +186,7 @@ impl<J, O> Guards<J, O> {
     // ---- who is watched --------------------------------------------------------------------------------------------
 
     /// A table of this number is about to be published: from then on these are watched, and those that had all new jobs, as long as they still have.
-    pub(crate) fn follow(&self, revision: Revision, suspects: Vec<Suspect<J, O>>, current: Option<PoolId>) {
+    pub(crate) fn follow(&self, revision: Revision, suspects: Vec<Suspect>, current: Option<PoolId>) {
         let mut watches = self.watches.lock();
         let before = std::mem::take(&mut *watches);
         let (mut kept, left): (Vec<_>, Vec<_>) = before.into_iter().partition(|watch| {
@@ -216,7 +216,7 @@ impl<J, O> Guards<J, O> {
         let mut watches = self.watches.lock();
         let before = std::mem::take(&mut *watches);
         let is_dealt_with =
-            |watch: &Watch<J, O>| watch.candidate.pool.id == candidate && watch.guard.finding().is_some();
+            |watch: &Watch| watch.candidate.pool.id == candidate && watch.guard.finding().is_some();
         let (left, kept): (Vec<_>, Vec<_>) = before.into_iter().partition(is_dealt_with);
         *watches = kept;
         self.settle(&watches, &left);
@@ -243,7 +243,7 @@ impl<J, O> Guards<J, O> {
     }
 
     /// The pools of those that are watched are timed, and those of the others no longer.
-    fn settle(&self, watches: &[Watch<J, O>], left: &[Watch<J, O>]) {
+    fn settle(&self, watches: &[Watch], left: &[Watch]) {
         for pool in left.iter().flat_map(Watch::pools) {
             pool.pace.unwatch();
         }
@@ -268,7 +268,7 @@ impl<J, O> Guards<J, O> {
         self.saw_where(seen, |watch| watch.slow_over.is_some_and(|over| took.as_micros() > over.as_micros()))
     }
 
-    fn saw_where(&self, seen: Seen<'_>, counts: impl Fn(&Watch<J, O>) -> bool) -> Option<PoolId> {
+    fn saw_where(&self, seen: Seen<'_>, counts: impl Fn(&Watch) -> bool) -> Option<PoolId> {
         if !self.is_any() {
             return None;
         }
@@ -285,6 +285,7 @@ impl<J, O> Guards<J, O> {
     // ---- what is known ---------------------------------------------------------------------------------------------
 
     /// Whether anybody is watched.
+    #[inline]
     pub(crate) fn is_any(&self) -> bool {
         self.is_any.load(Acquire)
     }
@@ -297,13 +298,13 @@ impl<J, O> Guards<J, O> {
     }
 
     /// Why the version with this pool has to go, if it has.
-    pub(crate) fn condemned(&self, candidate: PoolId) -> Option<Condemned<J, O>> {
+    pub(crate) fn condemned(&self, candidate: PoolId) -> Option<Condemned> {
         self.all_condemned().into_iter().find(|condemned| condemned.candidate.id == candidate)
     }
 
     /// All that have to go.
-    pub(crate) fn all_condemned(&self) -> Vec<Condemned<J, O>> {
-        let condemned = |watch: &Watch<J, O>| {
+    pub(crate) fn all_condemned(&self) -> Vec<Condemned> {
+        let condemned = |watch: &Watch| {
             let [candidate, baseline] = watch.pools().map(Arc::clone);
             Some(Condemned { candidate, baseline, finding: watch.guard.finding()?.clone() })
         };
@@ -313,7 +314,7 @@ impl<J, O> Guards<J, O> {
     /// For how long this pool is to be kept, since the version after it may have to go.
     pub(crate) fn keep_for(&self, baseline: PoolId, now: Time) -> Duration {
         let watches = self.watches.lock();
-        let until = |watch: &Watch<J, O>| watch.until.filter(|_| watch.baseline.pool.id == baseline);
+        let until = |watch: &Watch| watch.until.filter(|_| watch.baseline.pool.id == baseline);
         watches.iter().filter_map(until).max().map_or(Duration::ZERO, |until| until.since(now))
     }
 
@@ -334,7 +335,7 @@ impl<J, O> Guards<J, O> {
 }
 
 /// What a pool has done so far, by sign.
-fn record_of<J, O>(pool: &PoolHandle<J, O>, slow_over: Option<Duration>) -> Record {
+fn record_of(pool: &dyn AnyPool, slow_over: Option<Duration>) -> Record {
     let tally = pool.tally();
     Sign::ALL.map(|sign| match sign {
         Sign::Slowness => slow_over.map(|over| pool.pace.record(over)).unwrap_or_default(),

@@ -22,6 +22,7 @@
 //! | `watcher` | the thread that looks at all workers |
 //! | `heartbeat` | the directory of all workers |
 //! | `desk` | what others can reach of a worker while it works |
+//! | `any_pool` | a pool as the control plane knows it, whatever its jobs are |
 //! | `pool_handle` | what senders know of a pool: its mailbox and its desks |
 //! | `fence` | which job of a key may go, behind locks |
 //! | [`dead_letter`] | jobs set aside for a person |
@@ -33,6 +34,7 @@
 //! | `root` | what all communities of an ecosystem share |
 //! | `intake` | who may send: everybody, workers only, nobody |
 //! | `routes` | the published routing table |
+//! | `common` | what a data plane is apart from its jobs |
 //! | `plane` | everything that jobs pass through |
 //! | `admission` | how a new job comes in: the one way for all sends ★ |
 //! | `placement` | where jobs go that were admitted before |
@@ -42,6 +44,7 @@
 //! | `moving` | waiting jobs that a person moves to another version |
 //! | `sweep` | jobs that end while they wait: expired, cancelled, given up |
 //! | [`dead_letters`] | what a person does with dead letters: look, replay, discard |
+//! | `any_plane` | a data plane as the control plane reaches it, whatever its jobs are |
 //! | `lease` | the hold of a worker on the jobs it took |
 //! | `trace` | one span for each attempt |
 //! | `cycle` | the worker's cycle: beat, get jobs, process, optimize, repeat ★ |
@@ -93,6 +96,7 @@ mod heartbeat;
 mod tally;
 mod desk;
 mod pace;
+mod any_pool;
 mod pool_handle;
 mod guards;
 mod fence;
@@ -105,6 +109,7 @@ mod finale;
 mod root;
 mod intake;
 mod routes;
+mod common;
 mod plane;
 mod admission;
 mod placement;
@@ -114,6 +119,7 @@ mod settlement;
 mod sweep;
 mod moving;
 pub mod dead_letters;
+mod any_plane;
 mod lease;
 mod trace;
 mod time_limit;

@@ -34,6 +34,13 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 /// let pool: Pool<u32, u32> = Pool::of_fn(5, |px: u32, _cx| async move { Ok(px / 2) });
 /// ```
 pub struct Pool<J, O> {
+    pub(crate) spec: Spec,
+    types: PhantomData<fn(J) -> O>,
+}
+
+/// The same, whatever its jobs are.
+#[derive(Clone)]
+pub(crate) struct Spec {
     pub(crate) size: usize,
     pub(crate) build: Build,
     pub(crate) start_deadline: Duration,
@@ -42,7 +49,7 @@ pub struct Pool<J, O> {
     pub(crate) guard: Option<GuardPolicy>,
     /// Looks at the library that its workers come from.
     pub(crate) library: Option<Arc<dyn Fn() -> LibraryView + Send + Sync>>,
-    pub(crate) recruiter: Arc<dyn Recruiter<J, O>>,
+    pub(crate) recruiter: Arc<dyn Recruiter>,
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
@@ -53,7 +60,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
         W: Worker<Job = J, Output = O>,
         F: Fn() -> W + Send + Sync + 'static,
     {
-        Self {
+        let spec = Spec {
             size,
             build: Build(format!("{:?}", TypeId::of::<F>())),
             start_deadline: START_DEADLINE,
@@ -61,7 +68,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
             guard: None,
             library: None,
             recruiter: Arc::new(Factory(Arc::new(factory))),
-        }
+        };
+        Self { spec, types: PhantomData }
     }
 
     /// So many workers that call a closure. It gets a clone of the job, so that the job survives it.
@@ -72,9 +80,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
         Fut: Future<Output = Result<O, Fault>> + Send + 'static,
     {
         let process = Arc::new(process);
-        let build = Build(format!("{:?}", TypeId::of::<F>()));
+        let build = format!("{:?}", TypeId::of::<F>());
         let factory = move || FnWorker { process: Arc::clone(&process), types: PhantomData };
-        Self { build, ..Self::of(size, factory) }
+        Self::of(size, factory).build(build)
     }
 
     /// So many workers whose jobs and outputs are of other types than the community's: a version whose types differ from those of the versions beside
@@ -131,23 +139,23 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
         O: From<W::Output>,
         F: Fn() -> W + Send + Sync + 'static,
     {
-        let build = Build(format!("{:?}", TypeId::of::<F>()));
+        let build = format!("{:?}", TypeId::of::<F>());
         let factory = move || Adapted { worker: factory(), types: PhantomData };
-        Self { build, ..Self::of(size, factory) }
+        Self::of(size, factory).build(build)
     }
 
     /// Names the build, so that two deploys of one version can be told apart: a git revision, a checksum. Default = the type of the
     /// factory, which is the same each time one line of code runs.
     #[must_use]
     pub fn build(mut self, build: impl Into<String>) -> Self {
-        self.build = Build(build.into());
+        self.spec.build = Build(build.into());
         self
     }
 
     /// How long all workers together may take to start before the deploy fails. Default = 30 s.
     #[must_use]
     pub fn start_deadline(mut self, deadline: Duration) -> Self {
-        self.start_deadline = deadline;
+        self.spec.start_deadline = deadline;
         self
     }
 
@@ -155,33 +163,31 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Pool<J, O> {
     /// there. What they hold, they hold as long: connections, memory. Default = not at all, a drained version leaves.
     #[must_use]
     pub fn keep_warm(mut self, time: Duration) -> Self {
-        self.keep_warm = time;
+        self.spec.keep_warm = time;
         self
     }
 
     /// For loaders: how to look at the library that the workers come from, for `describe`. Called often, and must not wait.
     #[must_use]
     pub fn library(mut self, look: impl Fn() -> LibraryView + Send + Sync + 'static) -> Self {
-        self.library = Some(Arc::new(look));
+        self.spec.library = Some(Arc::new(look));
         self
     }
 }
 
 impl<J, O> Clone for Pool<J, O> {
     fn clone(&self) -> Self {
-        Self {
-            size: self.size,
-            build: self.build.clone(),
-            start_deadline: self.start_deadline,
-            keep_warm: self.keep_warm,
-            guard: self.guard,
-            library: self.library.clone(),
-            recruiter: Arc::clone(&self.recruiter),
-        }
+        Self { spec: self.spec.clone(), types: PhantomData }
     }
 }
 
 impl<J, O> fmt::Debug for Pool<J, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.spec.fmt(f)
+    }
+}
+
+impl fmt::Debug for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
             .field("size", &self.size)

@@ -19,14 +19,14 @@ use seral_core::id::WorkerId;
 use seral_core::restart::RestartLog;
 use tokio::task::AbortHandle;
 
-use crate::cycle::Post;
-use crate::desk::Desk;
+use crate::any_plane::AnyPlane;
+use crate::any_pool::AnyDesk;
+use crate::any_pool::AnyPool;
 use crate::desk::Urge;
 use crate::event::Event;
-use crate::plane::DataPlane;
-use crate::pool::Pool;
-use crate::pool_handle::PoolHandle;
+use crate::pool::Spec;
 use crate::vitals::WorkerState;
+use crate::worker::Opening;
 use crate::worker::WorkerRef;
 
 /// What a pool is told.
@@ -75,22 +75,22 @@ pub(crate) enum StartFailure {
 }
 
 /// What a pool needs to begin.
-pub(crate) struct PoolArguments<J, O> {
-    pub(crate) plane: Arc<DataPlane<J, O>>,
-    pub(crate) pool: Arc<PoolHandle<J, O>>,
-    pub(crate) spec: Pool<J, O>,
+pub(crate) struct PoolArguments {
+    pub(crate) plane: Arc<dyn AnyPlane>,
+    pub(crate) pool: Arc<dyn AnyPool>,
+    pub(crate) spec: Spec,
     /// Whether the version is being deployed, so that a worker that cannot start fails the deploy.
     pub(crate) is_loading: bool,
     pub(crate) report: Arc<dyn Fn(PoolReport) + Send + Sync>,
 }
 
 /// The actor.
-pub(crate) struct PoolActor<J, O>(pub(crate) std::marker::PhantomData<fn() -> (J, O)>);
+pub(crate) struct PoolActor;
 
 /// Its state. No job is in it.
-pub(crate) struct Supervision<J, O> {
-    arguments: PoolArguments<J, O>,
-    members: BTreeMap<ActorId, Member<J, O>>,
+pub(crate) struct Supervision {
+    arguments: PoolArguments,
+    members: BTreeMap<ActorId, Member>,
     /// Workers that failed and wait to be started again.
     absent: BTreeMap<WorkerId, Record>,
     phase: Phase,
@@ -118,9 +118,9 @@ enum Phase {
     Ending,
 }
 
-struct Member<J, O> {
+struct Member {
     worker: WorkerRef,
-    desk: Arc<Desk<J, O>>,
+    desk: Arc<dyn AnyDesk>,
     log: RestartLog,
     leaving: bool,
     /// It blocks its thread, and another is there in its place.
@@ -134,15 +134,15 @@ struct Record {
     restarts: u64,
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
+impl Actor for PoolActor {
     type Msg = PoolMessage;
-    type State = Supervision<J, O>;
-    type Arguments = PoolArguments<J, O>;
+    type State = Supervision;
+    type Arguments = PoolArguments;
 
     async fn pre_start(
         &self,
         myself: ActorRef<PoolMessage>,
-        arguments: PoolArguments<J, O>,
+        arguments: PoolArguments,
     ) -> Result<Self::State, ActorProcessingErr> {
         let (phase, deadline) = if arguments.is_loading {
             let deadline = myself.send_after(arguments.spec.start_deadline, || PoolMessage::StartDeadline);
@@ -176,7 +176,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
             PoolMessage::Respawn(worker) => {
                 // A worker may be told to come back when there is nothing left to do, or when another is there in its place.
                 if let Some(record) = state.absent.remove(&worker)
-                    && !state.arguments.pool.mailbox.is_drained()
+                    && !state.arguments.pool.mailbox().is_drained()
                     && state.workers_that_can_work() < state.arguments.pool.size()
                 {
                     state.hire(&myself, worker, record).await?;
@@ -226,7 +226,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Actor for PoolActor<J, O> {
     }
 }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
+impl Supervision {
     async fn hire(
         &mut self,
         myself: &ActorRef<PoolMessage>,
@@ -234,21 +234,19 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         record: Record,
     ) -> Result<(), ActorProcessingErr> {
         let PoolArguments { plane, pool, spec, .. } = &self.arguments;
-        let community = Arc::clone(&plane.name);
-        let version = pool.version.clone();
-        let desk = Desk::new(worker, version, community, plane.root.clock.clone(), record.restarts);
         let pool_actor = myself.clone();
-        let post = Post {
+        let opening = Opening {
             plane: Arc::clone(plane),
             pool: Arc::clone(pool),
-            desk: Arc::clone(&desk),
+            worker,
+            restarts: record.restarts,
             start_deadline: spec.start_deadline,
             is_loading: matches!(self.phase, Phase::Loading { .. }),
             started: Box::new(move || {
                 let _ = pool_actor.cast(PoolMessage::Started);
             }),
         };
-        let actor = spec.recruiter.hire(post, myself.get_cell()).await?;
+        let (actor, desk) = spec.recruiter.hire(opening, myself.get_cell()).await?;
         let id = actor.get_id();
         let member = Member { worker: actor, desk, log: record.log, leaving: false, blocked: false };
         self.members.insert(id, member);
@@ -283,17 +281,17 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         match self.phase {
             Phase::Loading { .. } => self.start_failed(StartFailure::Worker(why)),
             Phase::Ending => {}
-            Phase::Serving if member.leaving || self.arguments.pool.mailbox.is_drained() => {}
+            Phase::Serving if member.leaving || self.arguments.pool.mailbox().is_drained() => {}
             Phase::Serving => self.worker_failed(myself, member, why),
         }
     }
 
     /// A worker ended against our will: it is started again, after a while if it has failed often in a row.
-    fn worker_failed(&mut self, myself: &ActorRef<PoolMessage>, mut member: Member<J, O>, why: String) {
+    fn worker_failed(&mut self, myself: &ActorRef<PoolMessage>, mut member: Member, why: String) {
         let PoolArguments { plane, pool, .. } = &self.arguments;
         let brought_a_job_to_an_end = member.desk.ended() > 0;
         let restart = member.log.on_failure(plane.limits.restart, plane.now(), brought_a_job_to_an_end);
-        let worker = member.desk.worker;
+        let worker = member.desk.number();
         plane.tell(|community| Event::WorkerFailed {
             community,
             version: pool.version.clone(),
@@ -320,7 +318,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
     /// Whether each worker has failed too often in a row: none can be kept running.
     fn is_broken(&self) -> bool {
         // One that has started may be at its first job: that it has not ended one yet says nothing.
-        let is_down = |member: &Member<J, O>| {
+        let is_down = |member: &Member| {
             member.log.is_down() && member.desk.state() == WorkerState::Starting && member.desk.ended() == 0
         };
         let staying = self.members.values().filter(|member| !member.leaving);
@@ -332,7 +330,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
     /// Has as many workers as it should. Returns those that were started.
     async fn scale(&mut self, myself: &ActorRef<PoolMessage>) -> Result<Vec<WorkerId>, ActorProcessingErr> {
         let mut hired = Vec::new();
-        if self.phase == Phase::Ending || self.arguments.pool.mailbox.is_drained() {
+        if self.phase == Phase::Ending || self.arguments.pool.mailbox().is_drained() {
             return Ok(hired);
         }
         let size = self.arguments.pool.size();
@@ -364,7 +362,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         worker: WorkerId,
         is_blocked: bool,
     ) -> Result<(), ActorProcessingErr> {
-        let by_number = |member: &&mut Member<J, O>| member.desk.worker == worker;
+        let by_number = |member: &&mut Member| member.desk.number() == worker;
         let Some(member) = self.members.values_mut().find(by_number) else { return Ok(()) };
         if std::mem::replace(&mut member.blocked, is_blocked) == is_blocked {
             return Ok(());
@@ -391,10 +389,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
         }
         let staying = self.members.values_mut().filter(|member| !member.leaving && !member.blocked);
         if let Some(member) =
-            staying.min_by_key(|member| (member.desk.in_hand().is_some(), Reverse(member.desk.worker)))
+            staying.min_by_key(|member| (member.desk.in_hand().is_some(), Reverse(member.desk.number())))
         {
             member.leaving = true;
-            self.arguments.pool.dismiss(&member.desk);
+            self.arguments.pool.dismiss(&*member.desk);
         }
     }
 
@@ -404,14 +402,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Supervision<J, O> {
     fn end(&mut self) {
         self.phase = Phase::Ending;
         self.absent.clear();
-        self.arguments.pool.mailbox.shut();
+        self.arguments.pool.mailbox().shut();
         for member in self.members.values() {
             member.desk.urge(Urge::Abandon);
         }
     }
 
     fn end_if_empty(&self, myself: &ActorRef<PoolMessage>) {
-        let is_over = self.phase == Phase::Ending || self.arguments.pool.mailbox.is_drained();
+        let is_over = self.phase == Phase::Ending || self.arguments.pool.mailbox().is_drained();
         if is_over && self.members.is_empty() {
             myself.stop(Some("all workers have left".to_owned()));
         }

@@ -1,34 +1,35 @@
 //! What the data plane knows of one pool: its mailbox and its workers' desks.
 
+use std::any::Any;
 use std::fmt;
+use std::ops::Deref;
+use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use seral_core::id::PoolId;
 use seral_core::id::Version;
 use seral_core::mailbox::Seat;
+use seral_core::time::Time;
 use seral_core::waits::Prospect;
 
+use crate::any_pool::AnyDesk;
+use crate::any_pool::AnyMailbox;
+use crate::any_pool::AnyPool;
+use crate::any_pool::PoolFacts;
 use crate::desk::Desk;
 use crate::desk::Urge;
 use crate::inside::Source;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;
-use crate::pace::Pace;
 use crate::tally::Tally;
 use crate::vitals::WorkerState;
 
 /// One pool, as senders and the dispatcher reach it.
 pub(crate) struct PoolHandle<J, O> {
-    pub(crate) id: PoolId,
-    pub(crate) version: Version,
     pub(crate) mailbox: Mailbox<Envelope<J, O>>,
-    /// How many workers it is to have.
-    pub(crate) size: AtomicUsize,
-    /// How long its jobs take.
-    pub(crate) pace: Pace,
+    facts: PoolFacts,
     workers: Mutex<Workers<J, O>>,
     /// For how many pins it is kept from being drained.
     holds: Mutex<usize>,
@@ -41,9 +42,23 @@ struct Workers<J, O> {
     are_to_yield: bool,
 }
 
+impl<J, O> Workers<J, O> {
+    fn find(&self, desk: &dyn AnyDesk) -> Option<&Present<J, O>> {
+        self.present.iter().find(|present| ptr::addr_eq(Arc::as_ptr(&present.desk), desk))
+    }
+}
+
 struct Present<J, O> {
     seat: Seat,
     desk: Arc<Desk<J, O>>,
+}
+
+impl<J, O> Deref for PoolHandle<J, O> {
+    type Target = PoolFacts;
+
+    fn deref(&self) -> &PoolFacts {
+        &self.facts
+    }
 }
 
 impl<J: Send + Sync, O: Send> Source for PoolHandle<J, O> {
@@ -55,11 +70,8 @@ impl<J: Send + Sync, O: Send> Source for PoolHandle<J, O> {
 impl<J, O> PoolHandle<J, O> {
     pub(crate) fn new(id: PoolId, version: Version, size: usize, mailbox: Mailbox<Envelope<J, O>>) -> Self {
         Self {
-            id,
-            version,
             mailbox,
-            size: AtomicUsize::new(size),
-            pace: Pace::new(),
+            facts: PoolFacts::new(id, version, size),
             workers: Mutex::new(Workers {
                 present: Vec::new(),
                 departed: Tally::default(),
@@ -83,15 +95,6 @@ impl<J, O> PoolHandle<J, O> {
         // Not under the lock: whoever hears that it is drained may look here.
         drop(holds);
         (0..ended).for_each(|_| self.mailbox.unpin_away());
-    }
-
-    /// For how many pins it is held.
-    pub(crate) fn holds(&self) -> usize {
-        *self.holds.lock()
-    }
-
-    pub(crate) fn size(&self) -> usize {
-        self.size.load(Relaxed)
     }
 
     // ---- workers come and go ---------------------------------------------------------------------------------------
@@ -122,16 +125,15 @@ impl<J, O> PoolHandle<J, O> {
         self.mailbox.detach(seat, desk.take_unreported());
     }
 
-    /// Asks a worker to leave after its job. One that has not taken its seat yet leaves when it does.
-    pub(crate) fn dismiss(&self, desk: &Arc<Desk<J, O>>) {
-        {
-            let workers = self.workers.lock();
-            desk.set_state(WorkerState::Quiet);
-            if let Some(present) = workers.present.iter().find(|present| Arc::ptr_eq(&present.desk, desk)) {
-                self.mailbox.dismiss(present.seat);
-            }
-        }
-        self.take_back(desk);
+    /// Asks a worker to leave after its job. One that has not taken its seat yet has nothing on its desk, and leaves when it does.
+    fn dismiss_from(&self, desk: &dyn AnyDesk) {
+        let workers = self.workers.lock();
+        desk.set_state(WorkerState::Quiet);
+        let Some(present) = workers.find(desk) else { return };
+        self.mailbox.dismiss(present.seat);
+        let desk = Arc::clone(&present.desk);
+        drop(workers);
+        self.take_back(&desk);
     }
 
     /// Jobs that lie on this desk and were not begun go back to the front of the mailbox.
@@ -147,11 +149,6 @@ impl<J, O> PoolHandle<J, O> {
     /// The desks of all workers that are present.
     pub(crate) fn desks(&self) -> Vec<Arc<Desk<J, O>>> {
         self.workers.lock().present.iter().map(|present| Arc::clone(&present.desk)).collect()
-    }
-
-    /// Whether any of its workers has started and is not about to leave.
-    pub(crate) fn has_running_worker(&self) -> bool {
-        self.workers.lock().present.iter().any(|present| present.desk.state() == WorkerState::Running)
     }
 
     /// Workers finish the job in hand and take nothing more; what they had not begun waits again.
@@ -186,23 +183,90 @@ impl<J, O> PoolHandle<J, O> {
             present.desk.relent();
         }
     }
+}
 
-    /// How many jobs are in its workers' hands, and how many of them run.
-    pub(crate) fn in_hand(&self) -> (u64, u64) {
+/// The pool of this type, if it is one.
+pub(crate) fn typed<J, O>(pool: Arc<dyn AnyPool>) -> Option<Arc<PoolHandle<J, O>>>
+where
+    J: Send + Sync + 'static,
+    O: Send + 'static,
+{
+    let pool: Arc<dyn Any + Send + Sync> = pool;
+    pool.downcast().ok()
+}
+
+impl<J: Send + Sync + 'static, O: Send + 'static> AnyPool for PoolHandle<J, O> {
+    fn facts(&self) -> &PoolFacts {
+        &self.facts
+    }
+
+    fn mailbox(&self) -> &dyn AnyMailbox {
+        &self.mailbox
+    }
+
+    fn any_desks(&self) -> Vec<Arc<dyn AnyDesk>> {
+        self.workers.lock().present.iter().map(|present| Arc::clone(&present.desk) as _).collect()
+    }
+
+    fn has_running_worker(&self) -> bool {
+        self.workers.lock().present.iter().any(|present| present.desk.state() == WorkerState::Running)
+    }
+
+    fn in_hand(&self) -> (u64, u64) {
         let workers = self.workers.lock();
         let running = workers.present.iter().filter(|present| present.desk.state() == WorkerState::Running);
         let in_hand = workers.present.iter().filter(|present| present.desk.in_hand().is_some());
         (in_hand.count() as u64, running.count() as u64)
     }
 
-    /// What all workers have done, those that left included.
-    pub(crate) fn tally(&self) -> Tally {
+    fn tally(&self) -> Tally {
         let workers = self.workers.lock();
         let mut tally = workers.departed;
         for present in &workers.present {
             tally += present.desk.tally();
         }
         tally
+    }
+
+    fn oldest_waiting(&self, now: Time) -> Option<Duration> {
+        let mut oldest = None;
+        self.mailbox.for_each_front(|job| oldest = oldest.max(Some(job.admitted.age(now))));
+        oldest
+    }
+
+    fn holds(&self) -> usize {
+        *self.holds.lock()
+    }
+
+    fn set_holds(&self, pins: usize) {
+        PoolHandle::set_holds(self, pins);
+    }
+
+    fn dismiss(&self, desk: &dyn AnyDesk) {
+        self.dismiss_from(desk);
+    }
+
+    fn take_back_from(&self, desk: &dyn AnyDesk) {
+        let desk = self.workers.lock().find(desk).map(|present| Arc::clone(&present.desk));
+        if let Some(desk) = desk {
+            self.take_back(&desk);
+        }
+    }
+
+    fn halt(&self) {
+        PoolHandle::halt(self);
+    }
+
+    fn urge(&self, urge: Urge) {
+        PoolHandle::urge(self, urge);
+    }
+
+    fn ask_to_yield(&self) {
+        PoolHandle::ask_to_yield(self);
+    }
+
+    fn relent(&self) {
+        PoolHandle::relent(self);
     }
 }
 

@@ -3,6 +3,7 @@
 //! What it does is decided in [`seral_core::rollout`] and carried out by the dispatcher. Dropping the handle changes nothing.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,7 +99,8 @@ impl<P: Into<Percent>> From<P> for Step {
 
 /// A rollout in progress. Dropping it changes nothing; a clone is the same rollout.
 pub struct Rollout<J, O> {
-    pub(crate) control: Arc<Control<J, O, Message<J, O>>>,
+    pub(crate) types: PhantomData<fn(J) -> O>,
+    pub(crate) control: Arc<Control<Message>>,
     pub(crate) deployment: Deployment,
     pub(crate) log: Arc<Log>,
 }
@@ -106,6 +108,7 @@ pub struct Rollout<J, O> {
 impl<J, O> Clone for Rollout<J, O> {
     fn clone(&self) -> Self {
         Self {
+            types: PhantomData,
             control: Arc::clone(&self.control),
             deployment: self.deployment.clone(),
             log: Arc::clone(&self.log),

@@ -1,10 +1,9 @@
 //! The verbs of a community as messages, and what came of them.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::RpcReplyPort;
-use seral_core::id::JobId;
 use seral_core::id::PoolId;
 use seral_core::id::Revision;
 use seral_core::id::Version;
@@ -21,20 +20,20 @@ use seral_core::versions::Verb;
 use seral_core::whose::Whose;
 use tokio::sync::oneshot;
 
+pub use crate::admission::Submission;
+use crate::common::News;
 use crate::course::Log;
 use crate::course::Planned;
 use crate::error::DeployError;
 use crate::error::RollbackError;
 use crate::error::ScaleError;
-use crate::error::SendError;
 use crate::error::VerbError;
-use crate::plane::News;
-use crate::pool::Pool;
+use crate::pool::Spec;
 use crate::pool_actor::PoolReport;
 use crate::pool_actor::StartFailure;
 
 /// Somebody calls a verb and waits for what comes of it.
-pub(crate) struct Call<J, O> {
+pub(crate) struct Call {
     pub(crate) what: Verb,
     /// The table that they have in mind.
     pub(crate) expected: Option<Revision>,
@@ -44,7 +43,7 @@ pub(crate) struct Call<J, O> {
     /// How long the version is watched when it has taken over.
     pub(crate) watch_for: Option<Duration>,
     /// What is deployed, if that is the verb.
-    pub(crate) pool: Option<Pool<J, O>>,
+    pub(crate) pool: Option<Spec>,
     /// How it gets more new jobs, step by step, if it does.
     pub(crate) planned: Option<Planned>,
     pub(crate) answer: oneshot::Sender<Outcome>,
@@ -78,24 +77,15 @@ impl Outcome {
 /// Where the answer to a scaling goes.
 pub(crate) type Answered<T, E> = oneshot::Sender<Result<T, E>>;
 
-/// A job sent to the dispatcher's actor, for callers that hold nothing but its `ActorRef`. See
-/// [`Community::dispatcher`](crate::Community::dispatcher).
-#[derive(Debug)]
-pub struct Submission<J> {
-    /// The job.
-    pub job: J,
-    /// Where the answer goes: the number of the admitted job, or the job. If the port is dropped, the job was not admitted.
-    pub reply: RpcReplyPort<Result<JobId, SendError<J>>>,
-}
-
 /// What the dispatcher is told.
-pub(crate) enum Message<J, O> {
+pub(crate) enum Message {
     /// Boxed, since it is large and most messages are not.
-    Call(Box<Call<J, O>>),
+    Call(Box<Call>),
     /// To the rollout with this log.
     Course(Arc<Log>, Told),
     Scale(Version, usize, Answered<(), ScaleError>),
-    Submit(Submission<J>),
+    /// A [`Submission`] of the job type of the community.
+    Submit(Box<dyn Any + Send>),
     News(News),
     Report(PoolReport),
     PoolEnded(PoolId),
@@ -121,18 +111,20 @@ pub(crate) enum Told {
     Call(RolloutVerb, oneshot::Sender<Result<(), Refused>>),
 }
 
-impl<J, O> From<Submission<J>> for Message<J, O> {
+impl<J: Send + 'static> From<Submission<J>> for Message {
     fn from(submission: Submission<J>) -> Self {
-        Self::Submit(submission)
+        Self::Submit(Box::new(submission))
     }
 }
 
-impl<J, O> TryFrom<Message<J, O>> for Submission<J> {
+impl<J: 'static> TryFrom<Message> for Submission<J> {
     type Error = ();
 
-    fn try_from(message: Message<J, O>) -> Result<Self, ()> {
+    fn try_from(message: Message) -> Result<Self, ()> {
         match message {
-            Message::Submit(submission) => Ok(submission),
+            Message::Submit(submission) => {
+                submission.downcast().map(|submission| *submission).map_err(|_| ())
+            }
             _ => Err(()),
         }
     }

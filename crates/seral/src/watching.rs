@@ -11,19 +11,19 @@ use seral_core::routing::RoutingTable;
 use seral_core::time::Time;
 
 use crate::agenda::Duty;
+use crate::any_pool::AnyPool;
 use crate::control::Control;
 use crate::control::ControlState;
 use crate::guards::Suspect;
-use crate::pool_handle::PoolHandle;
 
 /// How often those that are watched are looked at. What fails is seen at once; this is for what finishes nothing, and to learn what is slow.
 const LOOK_EACH: Duration = Duration::from_secs(5);
 
-impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
+impl<M> Control<M> {
     /// This table is about to be published. If its current version takes over by it, that one is watched for so long, if it was asked for.
     pub(crate) fn see_to_guards(&self, table: &RoutingTable<PoolId>, watch_for: Option<Duration>) {
         let now = self.plane.now();
-        let current_before = self.plane.routes.load().current.clone();
+        let current_before = self.plane.current();
         let mut state = self.state.lock();
         let Some(current) = table.current.and_then(|pool| handle_of(&state, pool)) else {
             return self.plane.guards.follow(table.revision, Vec::new(), None);
@@ -33,7 +33,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
             && before.id != current.id
         {
             // Before it is narrowed, so that it is not drained for good. It is kept no longer than it is needed: see `Guards::keep_for`.
-            before.mailbox.keep_warm(true);
+            before.mailbox().keep_warm(true);
             let policy = self.policy_of(&state, &current.version);
             let until = Some(now.after(time));
             let candidate = Arc::clone(&current);
@@ -52,10 +52,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
     /// Those that are ramped, beside the current version. One that only rules send jobs to is not watched: that is a choice.
     fn suspects_beside(
         &self,
-        state: &ControlState<J, O>,
+        state: &ControlState,
         table: &RoutingTable<PoolId>,
-        current: &Arc<PoolHandle<J, O>>,
-    ) -> Vec<Suspect<J, O>> {
+        current: &Arc<dyn AnyPool>,
+    ) -> Vec<Suspect> {
         let mut owners: Vec<PoolId> = table.shares.owners().copied().collect();
         owners.sort_unstable();
         owners.dedup();
@@ -71,7 +71,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         owners.into_iter().filter_map(suspect).collect()
     }
 
-    fn policy_of(&self, state: &ControlState<J, O>, version: &Version) -> GuardPolicy {
+    fn policy_of(&self, state: &ControlState, version: &Version) -> GuardPolicy {
         let own = state.specs.get(version).and_then(|spec| spec.guard);
         own.unwrap_or(self.plane.limits.guard)
     }
@@ -83,7 +83,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
         condemned
     }
 
-    fn arm(&self, state: &mut ControlState<J, O>, now: Time) {
+    fn arm(&self, state: &mut ControlState, now: Time) {
         if !self.plane.guards.is_any() {
             state.agenda.strike_out(Duty::Look);
         } else if !state.agenda.has(Duty::Look) {
@@ -92,6 +92,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static, M> Control<J, O, M> {
     }
 }
 
-fn handle_of<J, O>(state: &ControlState<J, O>, pool: PoolId) -> Option<Arc<PoolHandle<J, O>>> {
+fn handle_of(state: &ControlState, pool: PoolId) -> Option<Arc<dyn AnyPool>> {
     state.pools.get(&pool).map(|running| Arc::clone(&running.handle))
 }
