@@ -238,7 +238,7 @@ fn a_recall_finds_each_waiting_job_or_a_worker_does() {
             future::block_on(async move {
                 world.mailbox.narrow();
                 world.mailbox.halt();
-                let recalled = world.mailbox.remove(|job| !job.is_pinned());
+                let recalled = world.mailbox.remove(&|job| !job.is_pinned());
                 let numbers: Vec<u32> = recalled.iter().map(|job| job.0).collect();
                 world.mailbox.arrived(recalled.len());
                 world.mailbox.resume();

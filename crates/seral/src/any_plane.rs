@@ -109,7 +109,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyPlane for DataPlane<J, O> {
     fn recall(&self, pool: Arc<dyn AnyPool>, max: usize) -> usize {
         let Some(pool) = typed::<J, O>(pool) else { return 0 };
         let table = self.routes.load_full();
-        let jobs = pool.mailbox.remove_up_to(max, |job| !table.is_tied(job, &pool.version));
+        let jobs = pool.mailbox.remove_up_to(max, &|job| !table.is_tied(job, &pool.version));
         let count = jobs.len();
         for job in jobs {
             self.readmit(job);

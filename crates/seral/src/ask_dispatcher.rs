@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::control::Control;
 use crate::verb::Message;
 
-impl Control<Message> {
+impl Control {
     /// Gives the dispatcher a command and waits for its answer. `None` if the answer was lost with a dispatcher that failed.
     pub(crate) async fn command<R>(&self, make: impl FnOnce(oneshot::Sender<R>) -> Message) -> Option<R> {
         let (answer, answered) = oneshot::channel();

@@ -28,7 +28,6 @@ use crate::pool_handle::PoolHandle;
 use crate::pool_handle::typed;
 
 use crate::verb::Deployment;
-use crate::verb::Message;
 use crate::verb::Signed;
 use crate::verb::choice_answer;
 use crate::verb::verb_error;
@@ -154,7 +153,7 @@ impl<J, O> fmt::Debug for Pinning<J, O> {
 #[must_use = "jobs are moved when this is awaited"]
 pub struct Move<J, O> {
     plane: Arc<DataPlane<J, O>>,
-    control: Arc<Control<Message>>,
+    control: Arc<Control>,
     from: Version,
     to: Version,
     whose: Option<Whose>,

@@ -180,14 +180,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
             for desk in pool.desks() {
                 pool.take_back(&desk);
             }
-            let waiting = pool.mailbox.remove(|_| true);
+            let waiting = pool.mailbox.remove(&|_| true);
             let count = waiting.len();
             for job in waiting {
                 plane.hand_back(job, HandBackReason::Waiting);
             }
             pool.mailbox.arrived(count);
         }
-        for held in plane.fence.remove(|_| true) {
+        for held in plane.fence.remove(&|_| true) {
             let pinned = held.job.is_pinned();
             plane.hand_back(held.job, HandBackReason::Waiting);
             held.counted_by.mailbox.unhold();
@@ -195,7 +195,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
                 held.counted_by.mailbox.unpin_away();
             }
         }
-        plane.take_out_unrouted(|_| true, |job| plane.hand_back(job, HandBackReason::Waiting));
+        plane.take_out_unrouted(&|_| true, &|job| plane.hand_back(job, HandBackReason::Waiting));
         let now = plane.now();
         let delayed: Vec<_> = plane.delayed.lock().drain().collect();
         for (due, sleeping) in delayed {

@@ -32,7 +32,7 @@ use crate::verb::Signed;
 #[must_use = "a verb takes effect when this is awaited"]
 pub struct Command<J, O, T, E> {
     types: PhantomData<fn(J) -> O>,
-    control: Arc<Control<Message>>,
+    control: Arc<Control>,
     what: Result<Verb, E>,
     expected: Option<Revision>,
     signed: Signed,
@@ -44,7 +44,7 @@ pub struct Command<J, O, T, E> {
 
 impl<J, O, T, E> Command<J, O, T, E> {
     pub(crate) fn new(
-        control: &Arc<Control<Message>>,
+        control: &Arc<Control>,
         what: Result<Verb, E>,
         read: impl FnOnce(Option<Outcome>) -> Result<T, E> + Send + 'static,
     ) -> Self {

@@ -61,7 +61,7 @@ const ASK_DEADLINE: Duration = Duration::from_secs(60);
 /// Dropping handles changes nothing: a community lives until it is [shut down](Self::shutdown), or its ecosystem is.
 pub struct Community<J, O> {
     pub(crate) plane: Arc<DataPlane<J, O>>,
-    pub(crate) control: Arc<Control<Message>>,
+    pub(crate) control: Arc<Control>,
 }
 
 impl<J, O> Clone for Community<J, O> {

@@ -32,7 +32,7 @@ type Starting = Pin<Box<dyn Future<Output = Result<ActorCell, SpawnErr>> + Send>
 
 /// Starts the actor of a community under that of its ecosystem. Not an `async fn`, so that all actors of a community are compiled here, and not once
 /// more for each type of community.
-pub(crate) fn start(control: Arc<Control<Message>>, ecosystem: ActorCell) -> Starting {
+pub(crate) fn start(control: Arc<Control>, ecosystem: ActorCell) -> Starting {
     Box::pin(async move {
         let (actor, _) = Actor::spawn_linked(None, CommunityActor, control, ecosystem).await?;
         Ok(actor.get_cell())
@@ -47,14 +47,14 @@ pub(crate) enum Nothing {}
 
 /// What it supervises.
 struct Children {
-    control: Arc<Control<Message>>,
+    control: Arc<Control>,
     dispatcher: ActorId,
 }
 
 impl Actor for CommunityActor {
     type Msg = Nothing;
     type State = Children;
-    type Arguments = Arc<Control<Message>>;
+    type Arguments = Arc<Control>;
 
     async fn pre_start(
         &self,
@@ -85,7 +85,7 @@ impl Actor for CommunityActor {
 }
 
 async fn spawn_dispatcher(
-    control: &Arc<Control<Message>>,
+    control: &Arc<Control>,
     myself: &ActorRef<Nothing>,
 ) -> Result<ActorId, ActorProcessingErr> {
     let arguments = DispatcherArguments { control: Arc::clone(control), community: myself.get_cell() };

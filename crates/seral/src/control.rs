@@ -25,19 +25,20 @@ use crate::finale::Finale;
 use crate::pool::Spec;
 use crate::pool_actor::PoolMessage;
 use crate::user_code::drop_guarded;
+use crate::verb::Message;
 
 /// How long actors may take to end that have nothing left to do.
 const ACTORS_TIME: Duration = Duration::from_secs(1);
 
-/// See the [module](self). `M` is the message of the dispatcher.
-pub(crate) struct Control<M> {
+/// See the [module](self).
+pub(crate) struct Control {
     pub(crate) plane: Arc<dyn AnyPlane>,
     pub(crate) state: Mutex<ControlState>,
     /// Its end.
     pub(crate) finale: Finale,
     /// Lets the ecosystem forget this community, so that its name is free.
     pub(crate) leave: Leave,
-    dispatcher: Mutex<Option<ActorRef<M>>>,
+    dispatcher: Mutex<Option<ActorRef<Message>>>,
     /// The actor that supervises the dispatcher and the pools.
     supervisor: OnceLock<ActorCell>,
     /// A new dispatcher, a version that changed, a pool that ended.
@@ -71,7 +72,7 @@ pub(crate) struct Running {
     pub(crate) actor: Option<ActorRef<PoolMessage>>,
 }
 
-impl<M> Control<M> {
+impl Control {
     pub(crate) fn new(plane: Arc<dyn AnyPlane>, leave: Leave) -> Self {
         let state = ControlState {
             versions: Versions::new(),
@@ -93,12 +94,12 @@ impl<M> Control<M> {
         }
     }
 
-    pub(crate) fn dispatcher(&self) -> Option<ActorRef<M>> {
+    pub(crate) fn dispatcher(&self) -> Option<ActorRef<Message>> {
         self.dispatcher.lock().clone()
     }
 
     /// From now on, this is the dispatcher.
-    pub(crate) fn set_dispatcher(&self, dispatcher: Option<ActorRef<M>>) {
+    pub(crate) fn set_dispatcher(&self, dispatcher: Option<ActorRef<Message>>) {
         *self.dispatcher.lock() = dispatcher;
         self.changed.notify_waiters();
     }

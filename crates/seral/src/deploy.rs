@@ -45,7 +45,7 @@ type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 /// A deploy about to be made; see [`Community::deploy`](crate::Community::deploy).
 #[must_use = "a version is deployed when this is awaited"]
 pub struct Deploy<J, O> {
-    control: Arc<Control<Message>>,
+    control: Arc<Control>,
     version: Version,
     spec: Spec,
     types: PhantomData<fn(J) -> O>,
@@ -69,7 +69,7 @@ enum Place {
 }
 
 impl<J, O> Deploy<J, O> {
-    pub(crate) fn new(control: Arc<Control<Message>>, version: Version, pool: Pool<J, O>) -> Self {
+    pub(crate) fn new(control: Arc<Control>, version: Version, pool: Pool<J, O>) -> Self {
         Self {
             control,
             version,

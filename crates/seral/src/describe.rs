@@ -35,7 +35,7 @@ struct PoolCounts {
     tally: Tally,
 }
 
-impl<M> Control<M> {
+impl Control {
     /// The view of this moment. Counts are read one after the other: they agree when nothing moves.
     pub(crate) fn describe(&self) -> CommunityView {
         let plane = &self.plane;

@@ -52,7 +52,7 @@ pub(crate) struct Dispatcher;
 
 /// What the dispatcher needs to begin.
 pub(crate) struct DispatcherArguments {
-    pub(crate) control: Arc<Control<Message>>,
+    pub(crate) control: Arc<Control>,
     /// The community, which supervises the pools.
     pub(crate) community: ActorCell,
 }

@@ -34,7 +34,7 @@ impl fmt::Display for DryRun {
     }
 }
 
-impl<M> Control<M> {
+impl Control {
     /// What this verb would do, and its answer, if it would have one at once.
     pub(crate) fn dry_run(&self, what: Verb, expected: Option<Revision>) -> (DryRun, Option<Outcome>) {
         let mut versions = self.state.lock().versions.clone();

@@ -52,7 +52,7 @@ pub(crate) type Myself = ActorRef<Message>;
 
 /// The state of the dispatcher: only what concerns callers that wait for it. What must outlive it is in [`Control`].
 pub(crate) struct Dispatching {
-    pub(crate) control: Arc<Control<Message>>,
+    pub(crate) control: Arc<Control>,
     pub(crate) community: ActorCell,
     pub(crate) last_verb: VerbId,
     pub(crate) calls: BTreeMap<VerbId, Call>,
@@ -435,7 +435,7 @@ fn unpinned(whose: &Whose, version: &Version) -> (String, Signed) {
 }
 
 /// How a pool reports, to whoever is the dispatcher by then.
-pub(crate) fn reporter(control: &Arc<Control<Message>>) -> Arc<dyn Fn(PoolReport) + Send + Sync> {
+pub(crate) fn reporter(control: &Arc<Control>) -> Arc<dyn Fn(PoolReport) + Send + Sync> {
     let control = Arc::downgrade(control);
     Arc::new(move |report| {
         if let Some(dispatcher) = control.upgrade().and_then(|control| control.dispatcher()) {

@@ -327,17 +327,20 @@ impl EventSink {
 
     /// Tells whoever listens: readers of `events()`, and the subscriber of `tracing` if there is one.
     pub(crate) fn tell(&self, make: impl FnOnce() -> Event) {
-        let read = self.sender.receiver_count() > 0;
-        let traced = tracing::enabled!(target: "seral", tracing::Level::INFO);
-        if !read && !traced {
-            return;
+        if self.is_heard() {
+            self.tell_all(make());
         }
-        let event = make();
+    }
+
+    fn is_heard(&self) -> bool {
+        self.sender.receiver_count() > 0 || tracing::enabled!(target: "seral", tracing::Level::INFO)
+    }
+
+    fn tell_all(&self, event: Event) {
         // A subscriber that panics must not do it in the middle of our bookkeeping.
         guarded(|| trace(&event));
-        if read {
-            let _ = self.sender.send(event);
-        }
+        // Without a reader it comes back, and is dropped.
+        let _ = self.sender.send(event);
     }
 
     pub(crate) fn subscribe(&self) -> Events {

@@ -47,7 +47,7 @@ impl<J, O> Fence<J, O> {
     }
 
     /// Removes the waiting jobs that `wanted` accepts.
-    pub(crate) fn remove(&self, mut wanted: impl FnMut(&Envelope<J, O>) -> bool) -> Vec<Held<J, O>> {
+    pub(crate) fn remove(&self, wanted: &dyn Fn(&Envelope<J, O>) -> bool) -> Vec<Held<J, O>> {
         let remove =
             |shard: &Mutex<core::Fence<_>>| shard.lock().remove(|held: &Held<_, _>| wanted(&held.job));
         self.shards.iter().flat_map(remove).collect()

@@ -57,8 +57,8 @@
 //! | `course` | a rollout's machine, and what it has told |
 //! | [`change`] | who changed what, and why |
 //! | `agenda` | what the dispatcher has to do when its time has come |
-//! | `control` | what the control plane keeps, so that a dispatcher can fail |
 //! | [`verb`] | the verbs as messages, and what came of them |
+//! | `control` | what the control plane keeps, so that a dispatcher can fail |
 //! | [`dry_run`] | what a verb would do |
 //! | `ask_dispatcher` | how a handle speaks to the dispatcher, whichever it is |
 //! | [`rollout`] | a rollout as users see it |
@@ -134,9 +134,9 @@ mod gate;
 mod course;
 pub mod change;
 mod agenda;
+pub mod verb;
 mod control;
 mod watching;
-pub mod verb;
 pub mod dry_run;
 mod ask_dispatcher;
 pub mod rollout;

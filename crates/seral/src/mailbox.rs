@@ -250,14 +250,12 @@ impl<T: Queued> Mailbox<T> {
     }
 
     /// Takes out all waiting jobs that `wanted` accepts. They are in transit until [`arrived`](Self::arrived).
-    pub(crate) fn remove(&self, wanted: impl FnMut(&T) -> bool) -> Vec<T> {
-        let (jobs, wakes) = self.machine.lock().remove(usize::MAX, wanted);
-        self.wake(wakes);
-        jobs
+    pub(crate) fn remove(&self, wanted: &dyn Fn(&T) -> bool) -> Vec<T> {
+        self.remove_up_to(usize::MAX, wanted)
     }
 
     /// Takes out up to `max` waiting jobs that `wanted` accepts, earliest first. They are in transit until [`arrived`](Self::arrived).
-    pub(crate) fn remove_up_to(&self, max: usize, wanted: impl FnMut(&T) -> bool) -> Vec<T> {
+    pub(crate) fn remove_up_to(&self, max: usize, wanted: &dyn Fn(&T) -> bool) -> Vec<T> {
         let (jobs, wakes) = self.machine.lock().remove(max, wanted);
         self.wake(wakes);
         jobs

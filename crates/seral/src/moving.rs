@@ -32,7 +32,7 @@ impl<J: Send + Sync, O: Send> DataPlane<J, O> {
         loop {
             let table = self.routes.load_full();
             let tied = |job: &Envelope<J, O>| job.pin().is_none() && table.is_tied(job, &from.version);
-            let jobs = from.mailbox.remove_up_to(SLICE, |job| wanted(job) && !tied(job));
+            let jobs = from.mailbox.remove_up_to(SLICE, &|job| wanted(job) && !tied(job));
             let count = jobs.len();
             moved += jobs.into_iter().map(|job| self.move_one(job, to)).filter(|moved| *moved).count();
             from.mailbox.arrived(count);

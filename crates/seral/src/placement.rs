@@ -137,8 +137,8 @@ impl<J, O> DataPlane<J, O> {
     /// Takes out the jobs that wait for a table and that `wanted` accepts, and gives each to `place`.
     pub(crate) fn take_out_unrouted(
         &self,
-        mut wanted: impl FnMut(&Envelope<J, O>) -> bool,
-        mut place: impl FnMut(Envelope<J, O>),
+        wanted: &dyn Fn(&Envelope<J, O>) -> bool,
+        place: &dyn Fn(Envelope<J, O>),
     ) {
         let (taken, _moving) = {
             let mut unrouted = self.unrouted.lock();
@@ -148,7 +148,7 @@ impl<J, O> DataPlane<J, O> {
             let moving = self.moving(taken.len());
             (taken, moving)
         };
-        taken.into_iter().for_each(&mut place);
+        taken.into_iter().for_each(place);
     }
 
     // ---- handing back ----------------------------------------------------------------------------------------------

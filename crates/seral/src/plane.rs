@@ -105,7 +105,7 @@ impl<J, O> DataPlane<J, O> {
     /// Publishes a table, and lets the jobs go on that waited for one.
     pub(crate) fn publish(&self, table: RoutingTable<Arc<PoolHandle<J, O>>>) {
         self.routes.publish(table);
-        self.take_out_unrouted(|_| true, |job| self.readmit(job));
+        self.take_out_unrouted(&|_| true, &|job| self.readmit(job));
     }
 
     /// The version that gets new jobs.

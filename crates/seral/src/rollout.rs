@@ -100,7 +100,7 @@ impl<P: Into<Percent>> From<P> for Step {
 /// A rollout in progress. Dropping it changes nothing; a clone is the same rollout.
 pub struct Rollout<J, O> {
     pub(crate) types: PhantomData<fn(J) -> O>,
-    pub(crate) control: Arc<Control<Message>>,
+    pub(crate) control: Arc<Control>,
     pub(crate) deployment: Deployment,
     pub(crate) log: Arc<Log>,
 }

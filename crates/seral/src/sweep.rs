@@ -16,9 +16,9 @@ use crate::watcher;
 
 impl<J, O> DataPlane<J, O> {
     /// Ends all jobs that `wanted` accepts and that wait in a mailbox, behind their key, or for a version.
-    fn end_waiting(&self, wanted: impl Fn(&Envelope<J, O>) -> bool, end: impl Fn(Envelope<J, O>)) {
+    fn end_waiting(&self, wanted: &dyn Fn(&Envelope<J, O>) -> bool, end: &dyn Fn(Envelope<J, O>)) {
         // Those behind a key first: the end of its holder would let the next of them out.
-        for held in self.fence.remove(&wanted) {
+        for held in self.fence.remove(wanted) {
             let pinned = held.job.is_pinned();
             end(held.job);
             held.counted_by.mailbox.unhold();
@@ -28,12 +28,12 @@ impl<J, O> DataPlane<J, O> {
         }
         let table = self.routes.load_full();
         for (_, pool) in &table.serving {
-            let found = pool.mailbox.remove(&wanted);
+            let found = pool.mailbox.remove(wanted);
             let count = found.len();
-            found.into_iter().for_each(&end);
+            found.into_iter().for_each(end);
             pool.mailbox.arrived(count);
         }
-        self.take_out_unrouted(&wanted, &end);
+        self.take_out_unrouted(wanted, end);
     }
 
     /// Sets all jobs aside that name the version of this pool and wait: its workers cannot be kept running.
@@ -48,7 +48,7 @@ impl<J, O> DataPlane<J, O> {
             let attempts = job.attempt().get() - 1;
             self.bury(job, Death { cause: Cause::VersionBroken, reason, version, attempts });
         };
-        self.end_waiting(|job| job.pin() == Some(&pool.version), give_up);
+        self.end_waiting(&|job| job.pin() == Some(&pool.version), &give_up);
         let (delayed, _moving) = {
             let mut delayed = self.delayed.lock();
             let delayed = delayed.remove_if(|sleeping| sleeping.job.pin() == Some(&pool.version));
@@ -66,7 +66,7 @@ impl<J, O> DataPlane<J, O> {
     /// Ends all waiting jobs whose deadline has passed.
     pub(crate) fn sweep_expired(&self, now: Time) {
         self.forget_deadlines();
-        self.end_waiting(|job| job.is_expired(|| now), |job| self.expire(job));
+        self.end_waiting(&|job| job.is_expired(|| now), &|job| self.expire(job));
         self.note_earliest_deadline(now);
     }
 
@@ -125,6 +125,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CancelJob for DataPlane<J, O> 
                 }
             }
         }
-        self.end_waiting(|job| job.id == id && job.is_cancelled(), |job| self.end_cancelled(job));
+        self.end_waiting(&|job| job.id == id && job.is_cancelled(), &|job| self.end_cancelled(job));
     }
 }

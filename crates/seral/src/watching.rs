@@ -19,7 +19,7 @@ use crate::guards::Suspect;
 /// How often those that are watched are looked at. What fails is seen at once; this is for what finishes nothing, and to learn what is slow.
 const LOOK_EACH: Duration = Duration::from_secs(5);
 
-impl<M> Control<M> {
+impl Control {
     /// This table is about to be published. If its current version takes over by it, that one is watched for so long, if it was asked for.
     pub(crate) fn see_to_guards(&self, table: &RoutingTable<PoolId>, watch_for: Option<Duration>) {
         let now = self.plane.now();
