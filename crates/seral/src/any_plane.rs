@@ -51,6 +51,10 @@ pub(crate) trait AnyPlane: Any + Send + Sync {
     fn next_due(&self) -> Option<Time>;
     fn wake_due(&self, now: Time, max: usize) -> usize;
     fn sweep_expired(&self, now: Time);
+    /// Whether jobs wait for a table.
+    fn has_unrouted(&self) -> bool;
+    /// Wakes all who wait for a newer table, since there may be another reason not to wait any more.
+    fn wake_senders(&self);
     fn census(&self) -> Census;
     /// Lets go of all code of the user.
     fn forget_user_code(&self);
@@ -140,6 +144,14 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyPlane for DataPlane<J, O> {
 
     fn sweep_expired(&self, now: Time) {
         DataPlane::sweep_expired(self, now);
+    }
+
+    fn has_unrouted(&self) -> bool {
+        !self.unrouted.lock().is_empty()
+    }
+
+    fn wake_senders(&self) {
+        self.routes.wake_all();
     }
 
     fn census(&self) -> Census {

@@ -3,11 +3,11 @@
 use std::any::Any;
 use std::any::type_name;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use seral_core::heartbeat::Change;
 use seral_core::heartbeat::Condition;
@@ -18,23 +18,18 @@ use seral_core::time::Time;
 
 use crate::any_pool::AnyPool;
 use crate::community::Community;
+use crate::control::Control;
 use crate::dead_letter::DeadLetter;
 use crate::desk::Urge;
 use crate::event::Event;
-use crate::finale::Finale;
+use crate::hand_back;
 use crate::hand_back::HandBackReason;
 use crate::hand_back::HandedBack;
-use crate::inside::Place;
 use crate::intake::Stage;
 use crate::pool_actor::PoolMessage;
 use crate::pool_handle::typed;
 use crate::user_code::drop_guarded;
 use crate::verb::Message;
-use crate::view::CommunityView;
-
-/// How long the hand-back hook of a community may take. With the deadline and the grace before it, that stays within the 30 s that
-/// container platforms give a process.
-const HOOK_TIME: Duration = Duration::from_secs(3);
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -47,40 +42,127 @@ pub(crate) struct HandBack {
     pub(crate) taken: bool,
 }
 
-/// A community of any type.
+/// A community of any type. Most of it is its [`Control`]; here is what concerns its jobs.
 pub(crate) trait AnyCommunity: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn job_type(&self) -> &'static str;
     fn output_type(&self) -> &'static str;
-    fn describe(&self) -> CommunityView;
-    /// Later communities have greater places.
-    fn place(&self) -> Place;
-    /// Its end: of its own, or with all others.
-    fn finale(&self) -> &Finale;
-    /// For the watcher: takes jobs back that lie behind one that blocks its thread, passes on wake-ups that do not arrive, and tells of workers
-    /// that are not well.
-    fn look(&self, now: Time);
-    /// Closes the intake further.
-    fn close_to(&self, stage: Stage);
-    /// A number that grows with each job that is admitted, and with each that moves between places. If it is the same before and after a look at
-    /// all communities, the look saw one moment.
-    fn activity(&self) -> u64;
-    /// Whether a job is on the move between two places at this moment.
-    fn has_moving(&self) -> bool;
-    /// Whether nothing is unfinished, apart from what is delayed past `until`; or will be finished any more.
-    fn is_quiet(&self, until: Time) -> bool;
+    fn control(&self) -> &Arc<Control>;
     /// Takes out all jobs that do not run, to be handed back.
     fn take_out_all(&self);
-    /// Asks running jobs to end.
-    fn urge(&self, urge: Urge);
-    /// Lets the workers leave, and waits until all are gone.
-    fn stop(&self) -> Boxed<'_, ()>;
     /// Gives the application what was taken out, and the dead letters.
     fn hand_back(&self) -> Boxed<'_, HandBack>;
-    /// Lets go of all code of the user.
-    fn forget_user_code(&self);
-    /// Ends the actors.
-    fn end_actors(&self) -> Boxed<'_, ()>;
+}
+
+impl Deref for dyn AnyCommunity {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        self.control()
+    }
+}
+
+impl Control {
+    /// For the watcher: takes jobs back that lie behind one that blocks its thread, passes on wake-ups that do not arrive, and tells of workers
+    /// that are not well.
+    pub(crate) fn look(&self, now: Time) {
+        let policy = self.plane.limits.heartbeat;
+        for pool in self.handles() {
+            pool.mailbox().hurry();
+            for desk in pool.any_desks() {
+                if let Some(change) = desk.look(policy, now) {
+                    self.tell_condition(&*pool, desk.number(), change);
+                }
+                if !desk.at_job_for().is_zero() {
+                    pool.take_back_from(&*desk);
+                }
+            }
+        }
+    }
+
+    /// Closes the intake further.
+    pub(crate) fn close_to(&self, stage: Stage) {
+        let plane = &self.plane;
+        plane.stir.set_closing();
+        plane.intake.close_to(stage);
+        plane.wake_senders();
+        if stage == Stage::Closed {
+            // Not opened again: what is refused from here on goes to the hand-back.
+            let pools: Vec<_> = {
+                let mut state = self.state.lock();
+                state.is_closed = true;
+                state.pools.values().map(|running| Arc::clone(&running.handle)).collect()
+            };
+            for pool in pools {
+                pool.mailbox().seal();
+                // Whatever pins hold it for will not come any more.
+                pool.set_holds(0);
+            }
+            if let Some(dispatcher) = self.dispatcher() {
+                let _ = dispatcher.cast(Message::Closed);
+            }
+        }
+    }
+
+    /// A number that grows with each job that is admitted, and with each that moves between places. If it is the same before and after a look at
+    /// all communities, the look saw one moment.
+    pub(crate) fn activity(&self) -> u64 {
+        let counters = &self.plane.counters;
+        let pools: u64 = self.handles().iter().map(|pool| pool.mailbox().counts().admitted).sum();
+        pools
+            + counters.admitted_delayed.load(Relaxed)
+            + counters.admitted_before.load(Relaxed)
+            + self.plane.moves()
+    }
+
+    /// Whether nothing is unfinished, apart from what is delayed past `until`; or will be finished any more.
+    pub(crate) fn is_quiet(&self, until: Time) -> bool {
+        if self.finale.is_over() {
+            return true;
+        }
+        let plane = &self.plane;
+        plane.next_due().is_none_or(|due| due >= until)
+            && plane.jobs_moving() == 0
+            && !plane.has_unrouted()
+            && self.handles().iter().all(|pool| pool.mailbox().is_quiet())
+    }
+
+    /// Asks running jobs to end.
+    pub(crate) fn urge(&self, urge: Urge) {
+        for pool in self.handles() {
+            pool.urge(urge);
+        }
+    }
+
+    /// Lets the workers leave, and waits until all are gone.
+    pub(crate) async fn stop(&self) {
+        self.close_to(Stage::Closed);
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if !self.has_running_pools() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// A worker is not as it should be, or it is again. Beside one that is blocked, another is started.
+    fn tell_condition(&self, pool: &dyn AnyPool, worker: WorkerId, change: Change) {
+        let Change { from, to, job, after } = change;
+        self.plane.tell(|community| Event::WorkerCondition {
+            community,
+            version: pool.version.clone(),
+            worker,
+            condition: to,
+            before: from,
+            job,
+            after,
+        });
+        if from == Condition::Blocked || to == Condition::Blocked {
+            self.tell_pool(pool.id, PoolMessage::Blocked(worker, to == Condition::Blocked));
+        }
+    }
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, O> {
@@ -96,82 +178,8 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         type_name::<O>()
     }
 
-    fn describe(&self) -> CommunityView {
-        self.control.describe()
-    }
-
-    fn place(&self) -> Place {
-        self.plane.place
-    }
-
-    fn finale(&self) -> &Finale {
-        &self.control.finale
-    }
-
-    fn look(&self, now: Time) {
-        let policy = self.plane.limits.heartbeat;
-        for pool in self.control.handles() {
-            pool.mailbox().hurry();
-            for desk in pool.any_desks() {
-                if let Some(change) = desk.look(policy, now) {
-                    self.tell_condition(&*pool, desk.number(), change);
-                }
-                if !desk.at_job_for().is_zero() {
-                    pool.take_back_from(&*desk);
-                }
-            }
-        }
-    }
-
-    fn close_to(&self, stage: Stage) {
-        let plane = &self.plane;
-        plane.stir.set_closing();
-        plane.intake.close_to(stage);
-        plane.routes.wake_all();
-        if stage == Stage::Closed {
-            // Not opened again: what is refused from here on goes to the hand-back.
-            let pools: Vec<_> = {
-                let mut state = self.control.state.lock();
-                state.is_closed = true;
-                state.pools.values().map(|running| Arc::clone(&running.handle)).collect()
-            };
-            for pool in pools {
-                pool.mailbox().seal();
-                // Whatever pins hold it for will not come any more.
-                pool.set_holds(0);
-            }
-            if let Some(dispatcher) = self.control.dispatcher() {
-                let _ = dispatcher.cast(Message::Closed);
-            }
-        }
-    }
-
-    fn activity(&self) -> u64 {
-        let counters = &self.plane.counters;
-        let pools: u64 = self.control.handles().iter().map(|pool| pool.mailbox().counts().admitted).sum();
-        pools
-            + counters.admitted_delayed.load(Relaxed)
-            + counters.admitted_before.load(Relaxed)
-            + self.plane.moves()
-    }
-
-    fn has_moving(&self) -> bool {
-        self.plane.jobs_moving() > 0
-    }
-
-    fn is_quiet(&self, until: Time) -> bool {
-        if self.control.finale.is_over() {
-            return true;
-        }
-        let plane = &self.plane;
-        let no_delayed_due = {
-            let delayed = plane.delayed.lock();
-            delayed.next_due().is_none_or(|due| due >= until)
-        };
-        no_delayed_due
-            && plane.jobs_moving() == 0
-            && plane.unrouted.lock().is_empty()
-            && self.control.handles().iter().all(|pool| pool.mailbox().is_quiet())
+    fn control(&self) -> &Arc<Control> {
+        &self.control
     }
 
     fn take_out_all(&self) {
@@ -206,34 +214,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
         }
     }
 
-    fn urge(&self, urge: Urge) {
-        for pool in self.control.handles() {
-            pool.urge(urge);
-        }
-    }
-
-    fn forget_user_code(&self) {
-        self.control.forget_user_code();
-    }
-
-    fn end_actors(&self) -> Boxed<'_, ()> {
-        Box::pin(self.control.end_actors())
-    }
-
-    fn stop(&self) -> Boxed<'_, ()> {
-        Box::pin(async move {
-            self.close_to(Stage::Closed);
-            loop {
-                let mut changed = pin!(self.control.changed.notified());
-                changed.as_mut().enable();
-                if !self.control.has_running_pools() {
-                    return;
-                }
-                changed.await;
-            }
-        })
-    }
-
     fn hand_back(&self) -> Boxed<'_, HandBack> {
         Box::pin(async move {
             let plane = &self.plane;
@@ -252,11 +232,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
                     jobs.into_iter().for_each(drop_guarded);
                     false
                 }
-                Some(hook) => {
-                    // A task of its own, so that a panic in it is its own, also before its first `await`.
-                    let taking = tokio::spawn(async move { hook(jobs).await });
-                    matches!(tokio::time::timeout(HOOK_TIME, taking).await, Ok(Ok(())))
-                }
+                Some(hook) => hand_back::taken(Box::pin(async move { hook(jobs).await })).await,
             };
             if !handed.taken {
                 tracing::error!(
@@ -268,25 +244,6 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyCommunity for Community<J, 
             }
             handed
         })
-    }
-}
-
-impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
-    /// A worker is not as it should be, or it is again. Beside one that is blocked, another is started.
-    fn tell_condition(&self, pool: &dyn AnyPool, worker: WorkerId, change: Change) {
-        let Change { from, to, job, after } = change;
-        self.plane.tell(|community| Event::WorkerCondition {
-            community,
-            version: pool.version.clone(),
-            worker,
-            condition: to,
-            before: from,
-            job,
-            after,
-        });
-        if from == Condition::Blocked || to == Condition::Blocked {
-            self.control.tell_pool(pool.id, PoolMessage::Blocked(worker, to == Condition::Blocked));
-        }
     }
 }
 

@@ -3,16 +3,12 @@
 //! Duties: start the dispatcher; start it again, or a pool, when it failed; tell the dispatcher when a pool has ended. What they work on is
 //! elsewhere, so a restart loses nothing.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use ractor::Actor;
-use ractor::ActorCell;
 use ractor::ActorId;
 use ractor::ActorProcessingErr;
 use ractor::ActorRef;
-use ractor::SpawnErr;
 use ractor::SupervisionEvent;
 use seral_core::id::PoolId;
 use seral_core::versions::State;
@@ -28,25 +24,14 @@ use crate::pool_actor::PoolReport;
 use crate::pool_actor::StartFailure;
 use crate::verb::Message;
 
-type Starting = Pin<Box<dyn Future<Output = Result<ActorCell, SpawnErr>> + Send>>;
-
-/// Starts the actor of a community under that of its ecosystem. Not an `async fn`, so that all actors of a community are compiled here, and not once
-/// more for each type of community.
-pub(crate) fn start(control: Arc<Control>, ecosystem: ActorCell) -> Starting {
-    Box::pin(async move {
-        let (actor, _) = Actor::spawn_linked(None, CommunityActor, control, ecosystem).await?;
-        Ok(actor.get_cell())
-    })
-}
-
 /// The actor. It is told nothing; it hears of its children.
-struct CommunityActor;
+pub(crate) struct CommunityActor;
 
 /// The community has no messages.
 pub(crate) enum Nothing {}
 
 /// What it supervises.
-struct Children {
+pub(crate) struct Children {
     control: Arc<Control>,
     dispatcher: ActorId,
 }

@@ -45,10 +45,15 @@ type Boxed<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 /// A deploy about to be made; see [`Community::deploy`](crate::Community::deploy).
 #[must_use = "a version is deployed when this is awaited"]
 pub struct Deploy<J, O> {
+    order: Order,
+    types: PhantomData<fn(J) -> O>,
+}
+
+/// The same, whatever the types.
+struct Order {
     control: Arc<Control>,
     version: Version,
     spec: Spec,
-    types: PhantomData<fn(J) -> O>,
     force: bool,
     expected: Option<Revision>,
     signed: Signed,
@@ -70,11 +75,10 @@ enum Place {
 
 impl<J, O> Deploy<J, O> {
     pub(crate) fn new(control: Arc<Control>, version: Version, pool: Pool<J, O>) -> Self {
-        Self {
+        let order = Order {
             control,
             version,
             spec: pool.spec,
-            types: PhantomData,
             force: false,
             expected: None,
             signed: Signed::default(),
@@ -83,38 +87,39 @@ impl<J, O> Deploy<J, O> {
             drain_within: None,
             watch_for: None,
             planned: None,
-        }
+        };
+        Self { order, types: PhantomData }
     }
 
     /// Deploys the version though it is quarantined: it was left because a gate failed or its workers could not be kept running.
     pub fn force(mut self) -> Self {
-        self.force = true;
+        self.order.force = true;
         self
     }
 
     /// Starts the version's workers and gives it no jobs but those that name it, until it is ramped or promoted. Default = it becomes current.
     pub fn hold(mut self) -> Self {
-        self.place = Place::Held;
+        self.order.place = Place::Held;
         self
     }
 
     /// Gives the version this part of new jobs, in percent; the current version keeps the rest. Whatever else is being ramped drains, and takes no
     /// more part. If no version is current yet, this one becomes it. Default = it becomes current.
     pub fn share(mut self, percent: impl Into<Percent>) -> Self {
-        self.place = Place::Share(percent.into());
+        self.order.place = Place::Share(percent.into());
         self
     }
 
     /// As [`share`](Self::share), and versions that are being ramped keep their shares.
     pub fn share_beside(mut self, percent: impl Into<Percent>) -> Self {
-        self.place = Place::ShareBeside(percent.into());
+        self.order.place = Place::ShareBeside(percent.into());
         self
     }
 
     /// A canary: of its share, or of all new jobs if it was given none, the version gets the first so many, and then none until it is ramped or
     /// promoted; the current version gets the rest. A job counts each time it comes in, so also when it is tried again. Default = no limit.
     pub fn first(mut self, jobs: u64) -> Self {
-        self.limit = Limit::First(jobs);
+        self.order.limit = Limit::First(jobs);
         self
     }
 
@@ -122,7 +127,7 @@ impl<J, O> Deploy<J, O> {
     /// version gets the rest. A job that is tried again at once, and the next job of a key, come in while the one before still counts: with a small number
     /// they may go to the current version. Default = no limit.
     pub fn in_flight(mut self, jobs: u64) -> Self {
-        self.limit = Limit::InFlight(jobs);
+        self.order.limit = Limit::InFlight(jobs);
         self
     }
 
@@ -130,14 +135,14 @@ impl<J, O> Deploy<J, O> {
     /// are asked to make room: see [`JobContext::draining`](crate::JobContext::draining). Jobs that name the version stay, and so does everything if
     /// no version is current then. Default = it has as long as it takes.
     pub fn hand_back_after(mut self, time: Duration) -> Self {
-        self.drain_within = Some(time);
+        self.order.drain_within = Some(time);
         self
     }
 
     /// By what the version is watched while it is ramped, or as [`watch_for`](Self::watch_for) says. If the version is there already, it stays as it is. Default = as the
     /// community says: all signs, a chance of 1 in 1,000 that a good version is ever taken back.
     pub fn guard(mut self, policy: GuardPolicy) -> Self {
-        self.spec.guard = Some(policy);
+        self.order.spec.guard = Some(policy);
         self
     }
 
@@ -145,25 +150,25 @@ impl<J, O> Deploy<J, O> {
     /// often than that one did, or finishes nothing, that one is current again, and this one is quarantined. As nothing runs beside it, an outage of what both
     /// depend on looks like a bad version. Default = not at all.
     pub fn watch_for(mut self, time: Duration) -> Self {
-        self.watch_for = Some(time);
+        self.order.watch_for = Some(time);
         self
     }
 
     /// Deploys only if the routing table is still this one, by the number in [`describe`](crate::Community::describe). Default = whichever it is.
     pub fn at(mut self, revision: u64) -> Self {
-        self.expected = Some(Revision::new(revision));
+        self.order.expected = Some(Revision::new(revision));
         self
     }
 
     /// Who does it, for [`changes`](crate::Community::changes). Default = unsaid.
     pub fn by(mut self, who: impl Into<String>) -> Self {
-        self.signed.by = Some(who.into());
+        self.order.signed.by = Some(who.into());
         self
     }
 
     /// Why, for [`changes`](crate::Community::changes). Default = unsaid.
     pub fn because(mut self, why: impl Into<String>) -> Self {
-        self.signed.why = Some(why.into());
+        self.order.signed.why = Some(why.into());
         self
     }
 
@@ -181,6 +186,16 @@ impl<J, O> Deploy<J, O> {
     ///
     /// As the deploy itself.
     pub fn dry_run(&self) -> Result<DryRun, DeployError> {
+        self.order.dry_run()
+    }
+}
+
+fn no_share(percent: String) -> DeployError {
+    DeployError::Invalid(VerbError::NoShare { percent }.to_string())
+}
+
+impl Order {
+    fn dry_run(&self) -> Result<DryRun, DeployError> {
         let (version, build) = (self.version.clone(), self.spec.build.clone());
         let (aim, force, drain_within) = (self.check()?, self.force, self.drain_within);
         let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
@@ -235,36 +250,61 @@ impl<J, O> Deploy<J, O> {
             Place::ShareBeside(percent) => ramp(percent, true),
         }
     }
-}
 
-fn no_share(percent: String) -> DeployError {
-    DeployError::Invalid(VerbError::NoShare { percent }.to_string())
-}
+    /// The deploy that begins with the first of these steps, and what the rollout will tell.
+    fn rolled_out(
+        mut self,
+        steps: Vec<Step>,
+        wait: Wait,
+        gate: Option<Gate>,
+    ) -> Result<(Self, Arc<Log>), DeployError> {
+        let resolve = |step: Step| step.resolve(wait, gate.is_some());
+        let steps: Vec<_> = steps.into_iter().map(resolve).collect::<Result<_, _>>().map_err(no_share)?;
+        let plan = Plan::new(steps).map_err(|why| DeployError::Invalid(why.to_string()))?;
+        let first = plan.steps()[0];
+        let is_all = first.share == Share::EVERYBODY && first.limit == Limit::None;
+        self.place = if is_all { Place::Current } else { Place::Share(first.share.into()) };
+        self.limit = first.limit;
+        let (log, drain_within, watch_for) = (Arc::<Log>::default(), self.drain_within, self.watch_for);
+        self.planned = Some(Planned { plan, gate, drain_within, watch_for, log: Arc::clone(&log) });
+        Ok((self, log))
+    }
 
-impl<J: Send + Sync + 'static, O: Send + 'static> Deploy<J, O> {
-    async fn call(self) -> Result<(Deployment, Option<Arc<Log>>), DeployError> {
-        let aim = self.check()?;
-        let Self {
-            control, version, spec, force, expected, signed, planned, drain_within, watch_for, ..
-        } = self;
-        let build = spec.build.clone();
-        let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
-        let pool = Some(spec);
-        let call = |answer| {
-            Message::Call(Box::new(Call {
-                what,
+    /// Calls the verb. Not an `async fn`, so that it is compiled here, and not once more for each type of community.
+    fn call(self) -> Boxed<(Deployment, Option<Arc<Log>>), DeployError> {
+        Box::pin(async move {
+            let aim = self.check()?;
+            let Self {
+                control,
+                version,
+                spec,
+                force,
                 expected,
                 signed,
-                forced: force,
-                watch_for,
-                pool,
                 planned,
-                answer,
-            }))
-        };
-        let mut outcome = control.command(call).await.ok_or(DeployError::Interrupted)?;
-        let rollout = outcome.rollout.take();
-        Ok((deploy_answer(version, outcome)?, rollout))
+                drain_within,
+                watch_for,
+                ..
+            } = self;
+            let build = spec.build.clone();
+            let what = Verb::Deploy { version: version.clone(), build, aim, force, drain_within };
+            let pool = Some(spec);
+            let call = |answer| {
+                Message::Call(Box::new(Call {
+                    what,
+                    expected,
+                    signed,
+                    forced: force,
+                    watch_for,
+                    pool,
+                    planned,
+                    answer,
+                }))
+            };
+            let mut outcome = control.command(call).await.ok_or(DeployError::Interrupted)?;
+            let rollout = outcome.rollout.take();
+            Ok((deploy_answer(version, outcome)?, rollout))
+        })
     }
 }
 
@@ -273,16 +313,16 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Deploy<J, O> {
     type IntoFuture = Boxed<Deployment, DeployError>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.call().await.map(|(deployment, _)| deployment) })
+        Box::pin(async move { self.order.call().await.map(|(deployment, _)| deployment) })
     }
 }
 
 impl<J, O> fmt::Debug for Deploy<J, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deploy")
-            .field("version", &self.version)
-            .field("pool", &self.spec)
-            .field("place", &self.place)
+            .field("version", &self.order.version)
+            .field("pool", &self.order.spec)
+            .field("place", &self.order.place)
             .finish_non_exhaustive()
     }
 }
@@ -319,21 +359,6 @@ impl<J, O> Ramp<J, O> {
         self.gate = Some(Gate::new(gate));
         self
     }
-
-    /// The deploy that begins with the first step, and what the rollout will tell.
-    fn prepare(self) -> Result<(Deploy<J, O>, Arc<Log>), DeployError> {
-        let Self { mut deploy, steps, wait, gate } = self;
-        let resolve = |step: Step| step.resolve(wait, gate.is_some());
-        let steps: Vec<_> = steps.into_iter().map(resolve).collect::<Result<_, _>>().map_err(no_share)?;
-        let plan = Plan::new(steps).map_err(|why| DeployError::Invalid(why.to_string()))?;
-        let first = plan.steps()[0];
-        let is_all = first.share == Share::EVERYBODY && first.limit == Limit::None;
-        deploy.place = if is_all { Place::Current } else { Place::Share(first.share.into()) };
-        deploy.limit = first.limit;
-        let (log, drain_within, watch_for) = (Arc::<Log>::default(), deploy.drain_within, deploy.watch_for);
-        deploy.planned = Some(Planned { plan, gate, drain_within, watch_for, log: Arc::clone(&log) });
-        Ok((deploy, log))
-    }
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Ramp<J, O> {
@@ -342,9 +367,10 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for Ramp<J, O> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (deploy, log) = self.prepare()?;
-            let control = Arc::clone(&deploy.control);
-            let (deployment, in_progress) = deploy.call().await?;
+            let Self { deploy, steps, wait, gate } = self;
+            let (order, log) = deploy.order.rolled_out(steps, wait, gate)?;
+            let control = Arc::clone(&order.control);
+            let (deployment, in_progress) = order.call().await?;
             let is_ramped = deployment.state == State::Ramping && deployment.how.is_none();
             let log = match in_progress {
                 Some(in_progress) => in_progress,

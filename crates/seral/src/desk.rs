@@ -436,16 +436,20 @@ impl<J: Send + Sync, O: Send> Host for Desk<J, O> {
             code();
             return Box::pin(std::future::ready(()));
         }
-        let running = tokio::task::spawn_blocking(|| {
-            catch_unwind(AssertUnwindSafe(code)).map_err(|payload| (payload, take_place()))
-        });
-        Box::pin(async move {
-            if let Ok(Err((payload, place))) = running.await {
-                carry_place(place);
-                resume_unwind(payload);
-            }
-        })
+        run_on_another_thread(code)
     }
+}
+
+fn run_on_another_thread(code: Box<dyn FnOnce() + Send>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let running = tokio::task::spawn_blocking(|| {
+        catch_unwind(AssertUnwindSafe(code)).map_err(|payload| (payload, take_place()))
+    });
+    Box::pin(async move {
+        if let Ok(Err((payload, place))) = running.await {
+            carry_place(place);
+            resume_unwind(payload);
+        }
+    })
 }
 
 impl<J: Send + Sync, O: Send> Vital for Desk<J, O> {

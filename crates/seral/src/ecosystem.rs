@@ -29,7 +29,7 @@ use tokio::sync::OnceCell;
 use crate::closing::AnyCommunity;
 use crate::common::Limits;
 use crate::community::Community;
-use crate::community_actor;
+use crate::community_actor::CommunityActor;
 use crate::community_actor::Nothing;
 use crate::control::Control;
 use crate::control::Leave;
@@ -335,40 +335,50 @@ impl<J: Send + Sync + 'static, O: Send + 'static> CommunityBuilder<J, O> {
     }
 
     async fn make(self) -> Result<Community<J, O>, CommunityError> {
+        let Self { ecosystem: Ecosystem { inner }, name, limits, hand_back, overflow, .. } = self;
+        let plane = Arc::new(DataPlane::new(&name, Arc::clone(&inner.root), limits, hand_back, overflow));
+        let control = Control::new(Arc::<DataPlane<J, O>>::clone(&plane), leave(&inner, &name));
+        let community = Community { plane, control: Arc::new(control) };
+        found(inner, name, Arc::new(community.clone())).await?;
+        Ok(community)
+    }
+}
+
+type Founding = Pin<Box<dyn Future<Output = Result<(), CommunityError>> + Send>>;
+
+/// Gives a community its place in the ecosystem. Not an `async fn`, so that it is compiled here, and not once more for each type of community.
+fn found(inner: Arc<Inner>, name: String, community: Arc<dyn AnyCommunity>) -> Founding {
+    Box::pin(async move {
         let Ok(runtime) = Handle::try_current() else { return Err(CommunityError::NoRuntime) };
-        let Self { ecosystem, name, limits, hand_back, overflow, .. } = self;
-        if let Some(complaint) = limits.guard.complaint() {
+        if let Some(complaint) = community.plane.limits.guard.complaint() {
             return Err(CommunityError::Invalid(complaint));
         }
-        let inner = &ecosystem.inner;
         if inner.finale.has_begun() {
             return Err(CommunityError::ShutDown);
         }
         inner.root.runtime.get_or_init(|| runtime);
-        let root_actor = inner.actor.get_or_try_init(|| start(inner)).await?;
-        let plane = Arc::new(DataPlane::new(&name, Arc::clone(&inner.root), limits, hand_back, overflow));
-        let control = Arc::new(Control::new(Arc::<DataPlane<J, O>>::clone(&plane), leave(inner, &name)));
-        let actor = match community_actor::start(Arc::clone(&control), root_actor.get_cell()).await {
-            Ok(actor) => actor,
+        let root_actor = inner.actor.get_or_try_init(|| start(&inner)).await?.get_cell();
+        let control = Arc::clone(community.control());
+        let actor = match Actor::spawn_linked(None, CommunityActor, control, root_actor).await {
+            Ok((actor, _)) => actor,
             // The root has ended meanwhile, and supervises nobody any more.
             Err(_) if inner.finale.has_begun() => return Err(CommunityError::ShutDown),
             Err(error) => return Err(CommunityError::Spawn { why: error.to_string() }),
         };
-        control.set_supervisor(actor.clone());
-        let community = Community { plane, control };
+        community.set_supervisor(actor.get_cell());
         // Not before it has its actors: whoever finds it may end it.
         let refused = match inner.directory.entry(name.clone()) {
             // Looked at under the lock of the entry: the shutdown lists what is there after it has begun.
             _ if inner.finale.has_begun() => CommunityError::ShutDown,
             Entry::Occupied(_) => CommunityError::NameTaken { name },
             Entry::Vacant(vacant) => {
-                vacant.insert(Arc::new(community.clone()));
-                return Ok(community);
+                vacant.insert(community);
+                return Ok(());
             }
         };
         actor.stop(Some(refused.to_string()));
         Err(refused)
-    }
+    })
 }
 
 /// How this community leaves its ecosystem. Weak, since the ecosystem holds the community.
@@ -391,17 +401,12 @@ impl<J: Send + Sync + 'static, O: Send + 'static> IntoFuture for CommunityBuilde
 }
 
 /// Starts the root actor and the watcher.
-/// Not an `async fn`, so that the actor is compiled here, and not once more for each type of community.
-fn start(inner: &Arc<Inner>) -> Starting<'_> {
-    Box::pin(async move {
-        let spawned = Actor::spawn(None, EcosystemActor, Arc::clone(inner)).await;
-        let (actor, _) = spawned.map_err(|error| CommunityError::Spawn { why: error.to_string() })?;
-        watcher::watch(Arc::downgrade(inner), &inner.root.clock);
-        Ok(actor)
-    })
+async fn start(inner: &Arc<Inner>) -> Result<ActorRef<Nothing>, CommunityError> {
+    let spawned = Actor::spawn(None, EcosystemActor, Arc::clone(inner)).await;
+    let (actor, _) = spawned.map_err(|error| CommunityError::Spawn { why: error.to_string() })?;
+    watcher::watch(Arc::downgrade(inner), &inner.root.clock);
+    Ok(actor)
 }
-
-type Starting<'a> = Pin<Box<dyn Future<Output = Result<ActorRef<Nothing>, CommunityError>> + Send + 'a>>;
 
 /// The root of the supervision tree. It holds it together, and keeps the ecosystem alive until it is shut down, whoever still has a handle.
 struct EcosystemActor;

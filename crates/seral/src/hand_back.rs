@@ -11,6 +11,10 @@ use seral_core::id::JobId;
 use seral_core::id::Key;
 use seral_core::id::Version;
 
+/// How long the hand-back hook of a community may take. With the deadline and the grace before it, that stays within the 30 s that
+/// container platforms give a process.
+const HOOK_TIME: Duration = Duration::from_secs(3);
+
 /// Why a job was handed back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -66,4 +70,13 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     Arc::new(move |jobs| Box::pin(take(jobs)))
+}
+
+/// Waits for the hook. Returns whether it came to its end. Not an `async fn`, so that it is compiled here, and not once more for each type of job.
+pub(crate) fn taken(taking: Pending) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+    Box::pin(async move {
+        // A task of its own, so that a panic in it is its own, also before its first `await`.
+        let taking = tokio::spawn(taking);
+        matches!(tokio::time::timeout(HOOK_TIME, taking).await, Ok(Ok(())))
+    })
 }

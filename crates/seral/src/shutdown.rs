@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seral_core::time::Time;
+use tokio::runtime::Handle;
 
 use crate::closing::AnyCommunity;
 use crate::community::Community;
@@ -35,7 +36,7 @@ pub(crate) async fn close_all(
     let until = began.after(deadline);
     let (mut ours, mut closers, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for (name, community) in communities {
-        match community.finale().begin() {
+        match community.finale.begin() {
             Some(closer) => {
                 community.close_to(Stage::WorkersOnly);
                 closers.push(closer);
@@ -52,7 +53,7 @@ pub(crate) async fn close_all(
         closer.report(report.of_one(part.clone()));
     }
     for (name, other) in others {
-        report.add(name, other.finale().over().await);
+        report.add(name, other.finale.over().await);
     }
     report.communities.sort_by(|a, b| a.name.cmp(&b.name));
     report.took = root.clock.now().since(began);
@@ -106,23 +107,26 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let finale = &self.control.finale;
         if let (Some(closer), Some(runtime)) = (finale.begin(), self.control.plane.root.runtime.get()) {
-            self.close_to(Stage::OwnWorkersOnly);
-            runtime.spawn(self.clone().end_alone(deadline, closer));
+            self.control.close_to(Stage::OwnWorkersOnly);
+            spawn_end(runtime, Arc::new(self.clone()), deadline, closer);
         }
         finale.over().await
     }
+}
 
-    async fn end_alone(self, deadline: Duration, closer: Closer) {
-        let control = Arc::clone(&self.control);
+/// Ends a community, in a task of its own: whoever asked for it may not stay to see its end.
+fn spawn_end(runtime: &Handle, community: Arc<dyn AnyCommunity>, deadline: Duration, closer: Closer) {
+    runtime.spawn(async move {
+        let control = Arc::clone(community.control());
         let root = &control.plane.root;
-        let ours: Vec<Named> = vec![(self.name().to_owned(), Arc::new(self))];
+        let ours: Vec<Named> = vec![(control.plane.name.to_string(), community)];
         let report = close(root, ours, &[], deadline, &control.finale).await;
         // Before anybody hears that it is over: its name is free then.
         (control.leave)();
         closer.report(report);
         // The ecosystem may wait for this one among others.
         root.stirred.notify_waiters();
-    }
+    });
 }
 
 /// Stop accepting, finish, hand back, close: these communities, of which the caller is the closer, and which take jobs from workers alone by now. What is
@@ -162,7 +166,7 @@ async fn close(
         }
     }
     for (_, other) in others {
-        other.finale().cut_short();
+        other.finale.cut_short();
     }
     for (_, community) in &ours {
         community.close_to(Stage::Closed);
@@ -181,7 +185,7 @@ async fn all_arrived(root: &Root, communities: &[Named]) {
         loop {
             let mut stirred = pin!(root.stirred.notified());
             stirred.as_mut().enable();
-            if !communities.iter().any(|(_, it)| it.has_moving()) {
+            if !communities.iter().any(|(_, it)| it.plane.jobs_moving() > 0) {
                 return;
             }
             stirred.await;
@@ -214,11 +218,11 @@ async fn quiet(root: &Root, communities: &[Named], until: Time) {
 /// were made before it, and send them something still as they stop. So may those of the `others`.
 async fn stop_in_stages(root: &Root, ours: &[Named], others: &[Named], until: Time) {
     for (_, other) in others {
-        other.finale().over().await;
+        other.finale.over().await;
     }
     quiet(root, ours, until).await;
     let mut stages: Vec<_> = ours.iter().map(|(_, community)| community).collect();
-    stages.sort_by_key(|community| Reverse(community.place()));
+    stages.sort_by_key(|community| Reverse(community.plane.place));
     for stage in stages {
         // What is delayed for longer is taken out now: a job that names its version would hold its workers.
         stage.close_to(Stage::Closed);
