@@ -128,8 +128,11 @@ pub(crate) fn sender_to(community: Place) -> Sender {
     }
 }
 
-/// The worker that runs here, if one does, its pool, and those who wait for the answer to its job.
-pub(crate) fn worker() -> Option<(Arc<dyn Source>, WorkerId, Option<Arc<Askers>>)> {
+/// A worker that has a job in hand: its pool, which of it it is, and those who wait for the answer.
+type AtWork = (Arc<dyn Source>, WorkerId, Option<Arc<Askers>>);
+
+/// The worker that runs here, if one does.
+pub(crate) fn worker() -> Option<AtWork> {
     INSIDE.try_with(|inside| (Arc::clone(&inside.pool), inside.worker, inside.askers.borrow().clone())).ok()
 }
 
