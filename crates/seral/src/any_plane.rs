@@ -27,6 +27,7 @@ pub(crate) struct Census {
     pub(crate) unrouted: usize,
     pub(crate) fenced: usize,
     pub(crate) delayed: usize,
+    pub(crate) next_due: Option<Time>,
     pub(crate) dead: DeadCounts,
 }
 
@@ -155,12 +156,9 @@ impl<J: Send + Sync + 'static, O: Send + 'static> AnyPlane for DataPlane<J, O> {
     }
 
     fn census(&self) -> Census {
-        Census {
-            unrouted: self.unrouted.lock().len(),
-            fenced: self.fence.waiting(),
-            delayed: self.delayed.lock().len(),
-            dead: self.dead.counts(),
-        }
+        let (unrouted, fenced, dead) = (self.unrouted.lock().len(), self.fence.waiting(), self.dead.counts());
+        let delayed = self.delayed.lock();
+        Census { unrouted, fenced, delayed: delayed.len(), next_due: delayed.next_due(), dead }
     }
 
     fn forget_user_code(&self) {

@@ -60,7 +60,7 @@ impl Control {
                 rollout,
             )
         };
-        let Census { unrouted, fenced, delayed, dead } = plane.census();
+        let Census { unrouted, fenced, delayed, next_due, dead } = plane.census();
         let mut view = CommunityView {
             name: plane.name.to_string(),
             revision,
@@ -75,7 +75,7 @@ impl Control {
             waiting: unrouted as u64,
             fenced: fenced as u64,
             delayed: delayed as u64,
-            next_due: plane.next_due().map(|due| due.since(plane.now())),
+            next_due: next_due.map(|due| due.since(plane.now())),
             running: 0,
             in_transit: 0,
             discarded: counters.discarded.load(Relaxed),

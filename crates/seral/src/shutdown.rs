@@ -43,7 +43,7 @@ pub(crate) async fn close_all(
                 ours.push((name, community));
             }
             None => {
-                community.finale().end_by(until);
+                community.finale.end_by(until);
                 others.push((name, community));
             }
         }
