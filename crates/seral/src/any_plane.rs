@@ -12,9 +12,9 @@ use seral_core::time::Time;
 
 use crate::admission::Submission;
 use crate::any_pool::AnyPool;
-use crate::common::Common;
-use crate::common::News;
 use crate::dead_letter::DeadCounts;
+use crate::frame::Frame;
+use crate::frame::News;
 use crate::mailbox::Mailbox;
 use crate::mailbox::Notice;
 use crate::plane::DataPlane;
@@ -33,7 +33,7 @@ pub(crate) struct Census {
 
 /// A data plane of any type. Its pools are of the same type, and those of others are passed over.
 pub(crate) trait AnyPlane: Any + Send + Sync {
-    fn common(&self) -> &Common;
+    fn frame(&self) -> &Frame;
     /// The number of the published table.
     fn revision(&self) -> Revision;
     /// The pool that gets new jobs.
@@ -62,10 +62,10 @@ pub(crate) trait AnyPlane: Any + Send + Sync {
 }
 
 impl Deref for dyn AnyPlane {
-    type Target = Common;
+    type Target = Frame;
 
-    fn deref(&self) -> &Common {
-        self.common()
+    fn deref(&self) -> &Frame {
+        self.frame()
     }
 }
 
@@ -80,7 +80,7 @@ where
 }
 
 impl<J: Send + Sync + 'static, O: Send + 'static> AnyPlane for DataPlane<J, O> {
-    fn common(&self) -> &Common {
+    fn frame(&self) -> &Frame {
         self
     }
 

@@ -13,9 +13,9 @@ use seral_core::id::Version;
 use seral_core::routing::Routed;
 use seral_core::time::Time;
 
-use crate::common::Moving;
-use crate::common::News;
 use crate::error::SendError;
+use crate::frame::Moving;
+use crate::frame::News;
 use crate::intake::Stage;
 use crate::job::Envelope;
 use crate::mailbox::Mailbox;

@@ -29,12 +29,12 @@ use tokio::sync::oneshot;
 
 use crate::agenda::Duty;
 use crate::any_pool::AnyPool;
-use crate::common::News;
 use crate::control::Control;
 use crate::enact::Dispatching;
 use crate::enact::Myself;
 use crate::error::ScaleError;
 use crate::event::Event;
+use crate::frame::News;
 use crate::guards::Condemned;
 use crate::pool::POOL_SIZE_MAX;
 use crate::pool_actor::PoolMessage;

@@ -27,7 +27,6 @@ use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 use crate::closing::AnyCommunity;
-use crate::common::Limits;
 use crate::community::Community;
 use crate::community_actor::CommunityActor;
 use crate::community_actor::Nothing;
@@ -40,6 +39,7 @@ use crate::error::FindError;
 use crate::event::Events;
 use crate::finale::Closer;
 use crate::finale::Finale;
+use crate::frame::Limits;
 use crate::hand_back;
 use crate::hand_back::HandBackHook;
 use crate::hand_back::HandedBack;

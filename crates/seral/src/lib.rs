@@ -34,7 +34,7 @@
 //! | `root` | what all communities of an ecosystem share |
 //! | `intake` | who may send: everybody, workers only, nobody |
 //! | `routes` | the published routing table |
-//! | `common` | what a data plane is apart from its jobs |
+//! | `frame` | what a data plane is apart from its jobs |
 //! | `plane` | everything that jobs pass through |
 //! | `admission` | how a new job comes in: the one way for all sends ★ |
 //! | `placement` | where jobs go that were admitted before |
@@ -109,7 +109,7 @@ mod finale;
 mod root;
 mod intake;
 mod routes;
-mod common;
+mod frame;
 mod plane;
 mod admission;
 mod placement;

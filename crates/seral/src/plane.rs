@@ -20,11 +20,11 @@ use seral_core::id::Version;
 use seral_core::routing::RoutingTable;
 use seral_core::time::Stamp;
 
-use crate::common::Common;
-use crate::common::Limits;
 use crate::dead_letter::LetterBox;
 use crate::dead_letter::OverflowHook;
 use crate::fence::Fence;
+use crate::frame::Frame;
+use crate::frame::Limits;
 use crate::hand_back::HandBackHook;
 use crate::hand_back::HandedBack;
 use crate::job::Envelope;
@@ -51,7 +51,7 @@ impl<J, O> Sleeping<J, O> {
 
 /// See the [module](self).
 pub(crate) struct DataPlane<J, O> {
-    common: Common,
+    frame: Frame,
     pub(crate) routes: Routes<Arc<PoolHandle<J, O>>>,
     pub(crate) fence: Fence<J, O>,
     pub(crate) delayed: Mutex<Delayed<Sleeping<J, O>>>,
@@ -67,11 +67,11 @@ pub(crate) struct DataPlane<J, O> {
 }
 
 impl<J, O> Deref for DataPlane<J, O> {
-    type Target = Common;
+    type Target = Frame;
 
     #[inline]
-    fn deref(&self) -> &Common {
-        &self.common
+    fn deref(&self) -> &Frame {
+        &self.frame
     }
 }
 
@@ -84,7 +84,7 @@ impl<J, O> DataPlane<J, O> {
         overflow: Option<OverflowHook<J>>,
     ) -> Self {
         Self {
-            common: Common::new(name, root, limits),
+            frame: Frame::new(name, root, limits),
             routes: Routes::new(),
             fence: Fence::new(),
             delayed: Mutex::new(Delayed::new()),

@@ -21,13 +21,13 @@ use seral_core::whose::Whose;
 use tokio::sync::oneshot;
 
 pub use crate::admission::Submission;
-use crate::common::News;
 use crate::course::Log;
 use crate::course::Planned;
 use crate::error::DeployError;
 use crate::error::RollbackError;
 use crate::error::ScaleError;
 use crate::error::VerbError;
+use crate::frame::News;
 use crate::pool::Spec;
 use crate::pool_actor::PoolReport;
 use crate::pool_actor::StartFailure;

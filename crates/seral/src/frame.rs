@@ -1,4 +1,4 @@
-//! What the data plane of a community is apart from its jobs: who it is, its limits, its counts, and whom it tells.
+//! The frame of a data plane: who it is, its limits, its counts, and whom it tells. All but its jobs.
 //!
 //! None of it depends on the type of the jobs, so it is compiled once. A [`DataPlane`](crate::plane::DataPlane) is this and its jobs.
 
@@ -76,7 +76,7 @@ pub(crate) enum News {
 }
 
 /// See the [module](self).
-pub(crate) struct Common {
+pub(crate) struct Frame {
     pub(crate) name: Arc<str>,
     pub(crate) place: Place,
     pub(crate) root: Arc<Root>,
@@ -128,7 +128,7 @@ impl Drop for Moving<'_> {
     }
 }
 
-impl Common {
+impl Frame {
     pub(crate) fn new(name: &str, root: Arc<Root>, limits: Limits) -> Self {
         let given = limits.retry.seed_given().or(root.seed);
         Self {
