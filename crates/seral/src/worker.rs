@@ -86,22 +86,25 @@ where
             // It cannot be: whoever deploys a version holds a community of its types.
             return Box::pin(ready(Err("the workers are of another type than their community".into())));
         };
+        let desk: Arc<dyn AnyDesk> = Arc::<Desk<W::Job, W::Output>>::clone(&post.desk);
         let pool: Arc<dyn Source> = Arc::<PoolHandle<W::Job, W::Output>>::clone(&post.pool);
         let inside = Inside::new(post.plane.root.place, post.plane.place, pool, post.desk.worker);
-        let desk: Arc<dyn AnyDesk> = Arc::<Desk<W::Job, W::Output>>::clone(&post.desk);
         let factory = Arc::clone(&self.0);
-        let life = async move { work(post, &*factory).await };
-        start(Box::pin(inside::scope(inside, life)), desk, supervisor)
+        let life = Box::pin(async move { work(post, &*factory).await });
+        start(Shift { inside, life }, desk, supervisor)
     }
 }
 
 /// A worker from its start to its end, whatever its types.
-type Life = Pin<Box<dyn Future<Output = Result<(), ActorProcessingErr>> + Send>>;
+struct Shift {
+    inside: Inside,
+    life: Pin<Box<dyn Future<Output = Result<(), ActorProcessingErr>> + Send>>,
+}
 
 /// Neither generic nor an `async fn`, so that the actor is compiled here, and not once more with each type of worker.
-fn start(life: Life, desk: Arc<dyn AnyDesk>, supervisor: ActorCell) -> Hiring {
+fn start(shift: Shift, desk: Arc<dyn AnyDesk>, supervisor: ActorCell) -> Hiring {
     Box::pin(async move {
-        let (worker, _) = Actor::spawn_linked(None, WorkerActor, life, supervisor).await?;
+        let (worker, _) = Actor::spawn_linked(None, WorkerActor, shift, supervisor).await?;
         // It can only fail if the actor has ended, and then its supervisor hears of that.
         let _ = worker.cast(Begin);
         Ok((worker, desk))
@@ -113,21 +116,21 @@ struct WorkerActor;
 impl Actor for WorkerActor {
     type Msg = Begin;
     /// Taken out when it begins: what the worker holds is dropped with its life, for ractor drops an actor's state too late.
-    type State = Option<Life>;
-    type Arguments = Life;
+    type State = Option<Shift>;
+    type Arguments = Shift;
 
-    async fn pre_start(&self, _: ActorRef<Begin>, life: Life) -> Result<Option<Life>, ActorProcessingErr> {
-        Ok(Some(life))
+    async fn pre_start(&self, _: ActorRef<Begin>, shift: Shift) -> Result<Option<Shift>, ActorProcessingErr> {
+        Ok(Some(shift))
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Begin>,
         _: Begin,
-        life: &mut Option<Life>,
+        shift: &mut Option<Shift>,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(life) = life.take() else { return Ok(()) };
-        life.await?;
+        let Some(Shift { inside, life }) = shift.take() else { return Ok(()) };
+        inside::scope(inside, life).await?;
         myself.stop(None);
         Ok(())
     }
