@@ -1,5 +1,5 @@
-//! An account is a key. A transfer has the key of the account that sends, and keeps it while it waits for the job that gives the money to the
-//! other account, in another community: a worker that waited for a job of its own community might wait for itself.
+//! An account that sends is a key: a transfer has it, and keeps it while it asks for the money to be put on the other account. That is in another
+//! community, since a worker that waited for a job of its own might wait for itself; so there a key would keep nobody apart, and a balance is an atomic.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -52,8 +52,7 @@ impl Worker for Teller {
     async fn process(&mut self, transfer: &Transfer, _: &JobContext) -> Result<(), Fault> {
         let Transfer { from, to, cents } = *transfer;
         self.balances[from].fetch_sub(cents, Relaxed);
-        self.deposits.submit(Deposit { to, cents }).key(to as u64).await?.await?;
-        Ok(())
+        Ok(self.deposits.ask(Deposit { to, cents }).await?)
     }
 }
 
