@@ -100,8 +100,8 @@ pub trait Worker: Send + 'static {
         async {}
     }
 
-    /// Closes connections cleanly. Runs when the worker leaves: its version is drained, the pool gets smaller, or the ecosystem shuts
-    /// down. Does not run after a panic.
+    /// Closes connections cleanly. Runs when the worker leaves: its version is drained, the pool gets smaller, or the community or its ecosystem
+    /// shuts down. Does not run after a panic.
     fn stop(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }

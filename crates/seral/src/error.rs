@@ -197,7 +197,7 @@ pub enum CommunityError {
     /// There is no tokio runtime here.
     #[error("there is no tokio runtime here; call this inside `#[tokio::main]` or `Runtime::block_on`")]
     NoRuntime,
-    /// The ecosystem has a community of this name.
+    /// The ecosystem has a community of this name, perhaps one that is being shut down: the name is free when that is over.
     #[error("the ecosystem has a community {name:?} already; `find` gives its handle")]
     NameTaken {
         /// The name.

@@ -32,7 +32,7 @@
 //! | [`report`] | what a shutdown came to |
 //! | `finale` | an end that begins once, and whose report everybody gets |
 //! | `root` | what all communities of an ecosystem share |
-//! | `intake` | who may send: everybody, workers only, nobody |
+//! | `intake` | who may send: everybody, workers only, own workers only, nobody |
 //! | `routes` | the published routing table |
 //! | `frame` | what a data plane is apart from its jobs |
 //! | `plane` | everything that jobs pass through |

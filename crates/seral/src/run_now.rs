@@ -63,7 +63,7 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
     /// ```
     ///
     /// Whoever else calls this, another worker or somebody outside, may do so before a job is delayed that is about to be: then there is none yet, and it waits
-    /// for its time. An [`ask`](Self::ask) expires 60 s after it was made, also while it is put off; [`submit`](Self::submit) has no deadline unless it is set.
+    /// for its time. A job that was cancelled meanwhile, or whose deadline has passed, ends instead. An [`ask`](Self::ask) expires 60 s after it was made, also while it is put off; [`submit`](Self::submit) has no deadline unless it is set.
     pub fn run_now(&self, job: JobId) -> bool {
         self.plane.run_now(job)
     }

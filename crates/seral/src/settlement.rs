@@ -42,7 +42,7 @@ pub(crate) enum Undone {
     Expired,
     /// The job was not started, since its sender had asked it to end.
     Cancelled,
-    /// The worker was told to drop the job, since the time of the ecosystem is up.
+    /// The worker was told to drop the job, since the time of its community is up.
     Interrupted,
 }
 
