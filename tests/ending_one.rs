@@ -32,6 +32,7 @@ use tokio::time::Instant;
 use crate::kit::Act;
 use crate::kit::Floor;
 use crate::kit::Job;
+use crate::kit::Slow;
 use crate::kit::community;
 use crate::kit::end_if_it_hangs;
 use crate::kit::job;
@@ -218,24 +219,6 @@ async fn once_begun_it_goes_on_though_nobody_waits_for_it() {
     settle().await;
     assert!(shop.find::<Job, u64>("orders").is_err());
     assert_eq!(floor.numbers(), [1, 2]);
-}
-
-/// A worker that takes ten seconds to start.
-struct Slow(Arc<AtomicUsize>);
-
-impl Worker for Slow {
-    type Job = Job;
-    type Output = u64;
-
-    async fn start(&mut self, _: &StartContext) -> Result<(), Fault> {
-        self.0.fetch_add(1, Relaxed);
-        tokio::time::sleep(SECOND * 10).await;
-        Ok(())
-    }
-
-    async fn process(&mut self, job: &Job, _: &JobContext) -> Result<u64, Fault> {
-        Ok(job.number)
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use parking_lot::Mutex;
 use seral::prelude::*;
@@ -134,6 +136,24 @@ impl futures_core::Stream for Signals {
         task: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<()>> {
         self.0.poll_tick(task).map(|_| Some(()))
+    }
+}
+
+/// A worker that takes ten seconds to start, and counts how often one began to.
+pub(crate) struct Slow(pub(crate) Arc<AtomicUsize>);
+
+impl Worker for Slow {
+    type Job = Job;
+    type Output = u64;
+
+    async fn start(&mut self, _: &StartContext) -> Result<(), Fault> {
+        self.0.fetch_add(1, Relaxed);
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        Ok(())
+    }
+
+    async fn process(&mut self, job: &Job, _: &JobContext) -> Result<u64, Fault> {
+        Ok(job.number)
     }
 }
 

@@ -22,6 +22,7 @@ use crate::kit::Act;
 use crate::kit::Floor;
 use crate::kit::Job;
 use crate::kit::Signals;
+use crate::kit::Slow;
 use crate::kit::community;
 use crate::kit::job;
 use crate::kit::settle;
@@ -321,24 +322,6 @@ async fn no_verb_takes_effect_after_the_end_and_none_is_waited_for() {
         seral::error::DeployError::Interrupted
     );
     orders.drained("1.0.0").await.unwrap();
-}
-
-/// A worker that takes ten seconds to start.
-struct Slow(Arc<AtomicUsize>);
-
-impl Worker for Slow {
-    type Job = Job;
-    type Output = u64;
-
-    async fn start(&mut self, _: &StartContext) -> Result<(), Fault> {
-        self.0.fetch_add(1, Relaxed);
-        tokio::time::sleep(SECOND * 10).await;
-        Ok(())
-    }
-
-    async fn process(&mut self, job: &Job, _: &JobContext) -> Result<u64, Fault> {
-        Ok(job.number)
-    }
 }
 
 #[tokio::test(start_paused = true)]
