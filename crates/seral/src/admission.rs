@@ -31,6 +31,9 @@ use crate::pool_handle::Hold;
 use crate::pool_handle::PoolHandle;
 use crate::ring::InVain;
 
+/// How many new jobs of one sender go in on one look at the room: so many at most go beyond it, if others look at the same moment.
+const TOGETHER: usize = 32;
+
 /// How a wait ended.
 #[derive(Clone, Copy, Debug)]
 enum Waited {
@@ -388,6 +391,16 @@ impl<J: Send + Sync + 'static, O: Send + 'static> DataPlane<J, O> {
 }
 
 impl<J, O> DataPlane<J, O> {
+    /// How many of so many new jobs from there go in on this look: all or none from a sender that must not wait.
+    pub(crate) fn how_many_fit(&self, jobs: usize, from: Sender) -> usize {
+        let all = if from == Sender::Inside { jobs } else { jobs.min(TOGETHER) };
+        if self.has_room_for(all, from) {
+            all
+        } else {
+            usize::from(from == Sender::Outside && self.has_room_for(1, from))
+        }
+    }
+
     /// Whether so many new jobs from there would be admitted now, to whichever version they go.
     pub(crate) fn has_room_for(&self, jobs: usize, from: Sender) -> bool {
         let table = self.routes.load();

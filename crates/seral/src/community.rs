@@ -56,9 +56,6 @@ use crate::view::WorkerView;
 /// How long [`Community::ask`] waits for its job to be started. Longer than any patient caller, short enough that nothing waits for ever.
 const ASK_DEADLINE: Duration = Duration::from_secs(60);
 
-/// How many jobs of an iterator go in on one look at the room: so many at most go beyond it, if others look at the same moment.
-const TOGETHER: usize = 32;
-
 /// A handle to a community, cheap to clone. Jobs go in here; versions are deployed here.
 ///
 /// Dropping handles changes nothing: a community lives until it is [shut down](Self::shutdown), or its ecosystem is.
@@ -196,16 +193,11 @@ impl<J: Send + Sync + 'static, O: Send + 'static> Community<J, O> {
             let ready = plane.ready(None).await;
             let from = ready.map_err(|why| SendAllError { sent, why: why.map(|()| None) })?;
             while jobs.size_hint().1 != Some(0) {
-                let must_not_wait = from == Sender::Inside;
-                let together = match jobs.size_hint().0.max(1) {
-                    all if must_not_wait => all,
-                    some if plane.has_room_for(some.min(TOGETHER), from) => some.min(TOGETHER),
-                    _ => 1,
-                };
-                if !plane.has_room_for(together, from) {
-                    if must_not_wait && plane.has_room_for(1, from) {
-                        return Err(SendAllError { sent, why: SendError::Full(None) });
-                    }
+                let together = plane.how_many_fit(jobs.size_hint().0.max(1), from);
+                if together == 0 && from == Sender::Inside && plane.has_room_for(1, from) {
+                    return Err(SendAllError { sent, why: SendError::Full(None) });
+                }
+                if together == 0 {
                     break;
                 }
                 for _ in 0..together {
